@@ -1,0 +1,28 @@
+# make train     set up .venv once, then train: the post's run, or ARGS="--digit 3 --epochs 20"
+# make test      set up .venv once, then run the whole test suite
+#
+# PYTHON=python3.12 chooses the Python (3.10 to 3.13). Without make: see the top of requirements.txt.
+
+PYTHON ?= python3
+ARGS ?= --digit 0 --epochs 1000
+
+BIN = .venv/bin
+# A stamp for each PYTHON, so that another one is never silently taken for the one asked for.
+STAMP = .venv/ready-$(subst /,-,$(PYTHON))
+
+.PHONY: train test setup
+
+train: setup
+	$(BIN)/python trainer.py $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest
+
+setup: $(STAMP)
+
+$(STAMP): requirements.txt
+	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info < (3, 14), "needs Python 3.10 to 3.13, PYTHON=... chooses one"'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet "setuptools<81" wheel
+	$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.txt
+	touch $@

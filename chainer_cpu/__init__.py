@@ -1,0 +1,20 @@
+"""Chainer on today's Python, on the CPU. Knows nothing of GANs.
+
+Take Chainer from here, never directly::
+
+    from chainer_cpu import chainer, functions as F, links as L
+
+so that the shims of ``_compat`` have run before Chainer is imported. The three names are loaded when
+they are first asked for (importing this package costs nothing, which keeps ``--help`` fast).
+"""
+
+import importlib
+
+
+def __getattr__(name):
+    if name == "chainer":
+        from chainer_cpu._compat import import_chainer
+        return import_chainer()
+    if name in ("functions", "links"):
+        return importlib.import_module(f"chainer_cpu.{name}")
+    raise AttributeError(f"module 'chainer_cpu' has no attribute {name!r}")
