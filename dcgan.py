@@ -72,3 +72,26 @@ class Discriminator(chainer.Chain):
         h = F.relu(self.bn2(self.c3(h)))
         h = F.relu(self.bn3(self.c4(h)))
         return self.l1(h)
+
+
+def draw(gen, z):
+    """Images of latent vectors z, float32 (N, z_dim), to float32 (N, channels, 28, 28).
+
+    Batch normalization runs on its running averages (test mode), so an image does not depend on
+    the others that are drawn with it. Changes nothing.
+    """
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        return gen(z).array
+
+
+def prob_real(dis, x):
+    """The probability of "real" that dis gives to each of the images x, float32 (N,).
+
+    dis judges as it does in training, by the batch statistics of x, so the numbers depend on all of
+    x. (Running averages mix real and generated batches; judged by them, a discriminator that told
+    the two apart without fail in training was seen to call generated images real.) Training mode
+    moves the running averages: here those of a copy, so nothing changes.
+    """
+    judge = dis.copy(mode="copy")
+    with chainer.using_config("train", True), chainer.no_backprop_mode():
+        return F.softmax(judge(x)).array[:, 0]

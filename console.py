@@ -1,0 +1,120 @@
+"""What a long run says to its terminal and hears from it: lines, a progress bar, signals.
+
+Nobody may be listening any more: a closed terminal or pipe never stops the training.
+"""
+
+import os
+import signal
+import sys
+
+from tqdm import tqdm
+
+
+class _Stream:
+    """A text stream that goes quiet when its reader has gone away, and that can write any name."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+        self.encoding = getattr(stream, "encoding", None)
+
+    def isatty(self):
+        return self._stream is not None and self._stream.isatty()
+
+    def fileno(self):
+        return self._stream.fileno()
+
+    def write(self, text):
+        self._try("write", text)
+
+    def flush(self):
+        self._try("flush")
+
+    def _try(self, method, *arguments):
+        if self._stream is None:
+            return
+        try:
+            getattr(self._stream, method)(*arguments)
+        except (OSError, ValueError):
+            # Python flushes the real stream once more at exit: that, too, must find an open file.
+            stream, self._stream = self._stream, None
+            try:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream.fileno())
+                os.close(null)
+            except (OSError, ValueError):
+                pass
+
+
+class _Lines(_Stream):
+    """For a bar that goes into a file or a pipe: every state on a line of its own."""
+
+    def write(self, text):
+        if text.strip():
+            super().write(text.strip() + "\n")
+
+
+class Console:
+    """say() for stdout, warn() and error() for stderr, bar() for progress on stderr."""
+
+    def __init__(self, program):
+        self.program = program
+        self._out, self._err = _Stream(sys.stdout), _Stream(sys.stderr)
+
+    def say(self, line=""):
+        self._out.write(line + "\n")
+        self._out.flush()
+
+    def warn(self, line):
+        self._message("warning", line)
+
+    def error(self, line):
+        self._message("error", line)
+
+    def _message(self, kind, line):
+        tqdm.write(f"{self.program}: {kind}: {' '.join(str(line).split())}", file=self._err)
+        self._err.flush()
+
+    def bar(self, total, done, what):
+        """A tqdm bar; in a pipe, a line every half minute."""
+        live = self._err.isatty()
+        return tqdm(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
+                    mininterval=0.1 if live else 30, maxinterval=10 if live else 60,
+                    bar_format="{desc}|{bar:10}| {elapsed}<{remaining}{postfix}",
+                    file=self._err if live else _Lines(sys.stderr))
+
+
+class Interrupted(BaseException):
+    """A signal asked to stop and nothing was at stake."""
+
+
+class Signals:
+    """Stops by SIGINT, SIGTERM and SIGHUP: at once, or when deferred, at the next safe point.
+
+    Within the with-block the first signal raises Interrupted, or if .deferred is set is only noted
+    in .received. A second one ends the process on the spot.
+    """
+
+    def __init__(self):
+        self.received = None
+        self.deferred = False
+
+    def __enter__(self):
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+        self._before = {}
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number, _frame):
+        if self.received is not None:
+            os._exit(128 + number)
+        self.received = number
+        if not self.deferred:
+            raise Interrupted

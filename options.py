@@ -1,0 +1,120 @@
+"""The flags of trainer.py: names, defaults, what is allowed, what they mean."""
+
+import argparse
+import math
+import re
+
+RECIPES = {
+    # What the post's author ran.
+    "post": {"batch_size": 1000, "alpha": 0.001, "beta1": 0.9},
+    # Radford et al. 2015, section 4: Adam with 0.0002 and 0.5; batches of about a hundred.
+    "paper": {"batch_size": 100, "alpha": 0.0002, "beta1": 0.5},
+}
+DEFAULTS = {
+    "digit": 0, "epochs": 1000, "recipe": "post", "z_dim": 100, "seed": 0, "sizes": "listing",
+    "data": "auto", "picture_every": 1, "checkpoint_every": 10,
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")
+
+
+def _whole(low, high=None):
+    def parse(text):
+        if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low or (
+                high is not None and int(text) > high):
+            allowed = f"{low} to {high}" if high is not None else f"{low} or more"
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, {allowed}")
+        return int(text)
+    return parse
+
+
+def _digit(text):
+    if text == "all":
+        return text
+    if not re.fullmatch(r"[0-9]", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a digit, 0 to 9, or all")
+    return int(text)
+
+
+def _number(allowed, accept):
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and accept(value)):
+            raise argparse.ArgumentTypeError(f"'{text}' is not {allowed}")
+        return value
+    return parse
+
+
+def parse(argv):
+    """Returns a dict of the flags that were given, and only those. Exits with 2 on a bad one."""
+    parser = _Parser(
+        prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST, on the CPU, and\n"
+                    "writes a picture after every epoch.",
+        epilog="examples:\n"
+               "  python trainer.py --digit 0 --epochs 1000    the post's run\n"
+               "  python trainer.py --recipe paper --epochs 20 clean zeros in minutes\n"
+               "  python trainer.py --resume                   go on after an interruption\n")
+    post, paper = RECIPES["post"], RECIPES["paper"]
+
+    def by_recipe(name):
+        return f"(default: {post[name]}; {paper[name]} with --recipe paper)"
+
+    add = parser.add_argument_group("what to learn").add_argument
+    add("--digit", type=_digit, metavar="D",
+        help="the digit to learn, 0 to 9, or all (default: 0)")
+    add("--data", metavar="WHERE",
+        help="where images come from: openml downloads MNIST once; digits is scikit-learn's small "
+             "8x8 set, enlarged; a PATH is a folder with MNIST's four IDX files; auto takes the "
+             "folder in MNIST_DIR, the earlier download, OpenML or digits, the first there is "
+             "(default: auto)")
+
+    add = parser.add_argument_group("how to learn").add_argument
+    add("--epochs", type=_whole(1), metavar="N",
+        help="passes over the images (default: 1000)")
+    add("--recipe", choices=RECIPES,
+        help="post: batch size and Adam as in the post's code; paper: as in the DCGAN paper, better "
+             "pictures sooner. The next three flags win over it (default: post)")
+    add("--batch-size", type=_whole(2), metavar="N",
+        help=f"images per iteration {by_recipe('batch_size')}, or all images if there are fewer")
+    add("--alpha", type=_number("a number above 0", lambda x: x > 0), metavar="X",
+        help=f"Adam's step size {by_recipe('alpha')}")
+    add("--beta1", type=_number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
+        help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
+    add("--z-dim", type=_whole(1), metavar="N",
+        help="length of the latent vector z (default: 100)")
+    add("--sizes", choices=("listing", "comment"),
+        help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its comments "
+             "say, 3-4-5-10-28 (default: listing)")
+    add("--seed", type=_whole(0, 2**32 - 1), metavar="N",
+        help="the same seed gives the same run (default: 0)")
+
+    add = parser.add_argument_group("what to keep").add_argument
+    add("--out", metavar="FOLDER",
+        help="folder for the results (default: result)")
+    add("--picture-every", type=_whole(1), metavar="N",
+        help="epochs from picture to picture (default: 1)")
+    add("--checkpoint-every", type=_whole(1), metavar="N",
+        help="epochs from checkpoint to checkpoint; one is also written at the end and when the "
+             "run is interrupted (default: 10)")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--overwrite", action="store_true",
+                       help="discard the run that FOLDER holds")
+    group.add_argument("--resume", action="store_true",
+                       help="go on with the run in FOLDER, with its settings; only --epochs may be "
+                            "given anew, and only larger")
+    return vars(parser.parse_args(argv))
+
+
+def complete(given):
+    """The settings of a new run: the flags given, then the recipe, then the defaults."""
+    recipe = RECIPES[given.get("recipe", DEFAULTS["recipe"])]
+    return {**DEFAULTS, **recipe, **{key: value for key, value in given.items()
+                                     if key in DEFAULTS or key in recipe}}

@@ -1,0 +1,180 @@
+"""The folder of a run: what stands in it, who may write to it, and how files get there whole.
+
+    settings.json                    what was run, on which images, by which versions
+    losses.csv                       a row per epoch
+    quality.csv                      a row per measured epoch
+    real.png                         nine real images
+    epoch-0000.png, epoch-0001.png   nine generated images after each epoch; 0000 is untrained
+    checkpoint.npz                   the whole state of the run, and the one before it in
+    checkpoint-previous.npz          (checkpoint.py)
+    generator.npz, discriminator.npz the networks, at the end
+    index.html                       the page to look at all this
+"""
+
+import contextlib
+import json
+import os
+import socket
+from pathlib import Path
+
+import filelock
+
+LOSS_COLUMNS = ("epoch", "loss_gen", "loss_dis", "seconds", "prob_real", "prob_generated")
+
+SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
+GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
+CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint-previous.npz"
+REAL, PAGE, LOCK = "real.png", "index.html", ".lock"
+
+_OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, GENERATOR, DISCRIMINATOR, "checkpoint*.npz",
+        "epoch-????*.png")
+
+
+class FolderError(Exception):
+    """The folder cannot be used as asked; the message is a line for the user."""
+
+
+def picture(folder, epoch):
+    """The path of an epoch's picture."""
+    return Path(folder) / f"epoch-{epoch:04d}.png"
+
+
+def replace_file(path, write):
+    """Writes a file so that a reader, or a crash at any moment, finds the old one or the new, whole.
+
+    write gets a binary file object. The bytes go to a temporary file beside path, onto the disk,
+    and only then under path's name. OSError carries path as its filename.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _sync_folder(folder):
+    """Makes a rename in the folder durable, where the system knows how (Windows does not)."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def check_new(folder, overwrite=False):
+    """Raises FolderError unless a new run may be written to folder. Creates nothing."""
+    folder = Path(folder)
+    if folder.is_dir():
+        if _own_files(folder) and not overwrite:
+            raise FolderError(f"the folder already holds a run (--out, {folder}); continue it with "
+                              "--resume, discard it with --overwrite or choose another --out")
+        where = folder
+    elif folder.exists() or folder.is_symlink():
+        raise FolderError(f"not a folder (--out, {folder}); choose another --out")
+    else:
+        where = folder.absolute().parent
+        if not where.is_dir():
+            raise FolderError(f"no such folder to create it in (--out, {folder}); "
+                              f"create {where} first")
+    if not os.access(where, os.W_OK | os.X_OK):
+        raise FolderError(f"the folder cannot be written to (--out, {folder}); choose another --out")
+
+
+def _own_files(folder):
+    return [path for pattern in _OWN for path in sorted(Path(folder).glob(pattern))]
+
+
+def discard(folder):
+    """Removes what a run left in folder (and nothing else)."""
+    for path in _own_files(folder):
+        path.unlink()
+
+
+def remove_leftovers(folder):
+    """Removes the temporary files of a process that was killed while writing."""
+    for path in Path(folder).glob("*.tmp"):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Holds the folder for this process. FolderError names the one that holds it already.
+
+    The lock is the kernel's, so one that was killed leaves no stale lock.
+    """
+    path = Path(folder) / LOCK
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        with contextlib.suppress(OSError):
+            owner = path.read_text(encoding="utf-8").strip()
+            raise FolderError(f"another run is writing to the folder ({folder}, {owner}); wait for "
+                              "it or choose another --out") from None
+        raise FolderError(f"another run is writing to the folder ({folder}); wait for it or choose "
+                          "another --out") from None
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def write_settings(folder, settings):
+    """Writes settings.json from a dict of plain values."""
+    text = json.dumps(settings, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(Path(folder) / SETTINGS, lambda file: file.write(text.encode("utf-8")))
+
+
+def read_settings(folder):
+    """The settings of the run in folder. FolderError if there is none."""
+    path = Path(folder) / SETTINGS
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("not an object")
+    except FileNotFoundError:
+        raise FolderError(f"no run in this folder ({folder}, no {SETTINGS}); name a folder that "
+                          "trainer.py has written") from None
+    except (OSError, ValueError) as error:
+        raise FolderError(f"the settings cannot be read ({path}, {error})") from None
+    return settings
+
+
+def format_row(row):
+    """One line of a .csv: whole numbers as they are, others so that reading gives the same number."""
+    return ",".join(str(value) if isinstance(value, int) else repr(float(value)) for value in row)
+
+
+def write_table(path, columns, rows):
+    """Writes a whole .csv."""
+    lines = [",".join(columns), *map(format_row, rows)]
+    text = "\n".join(lines) + "\n"
+    replace_file(path, lambda file: file.write(text.encode("ascii")))
+
+
+def append_row(path, row):
+    """Appends a row to a .csv and puts it on the disk. Leaves no half row if that fails."""
+    line = (format_row(row) + "\n").encode("ascii")
+    try:
+        with open(path, "r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(28, "No space left on device")
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(end)
+                raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

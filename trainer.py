@@ -1,0 +1,189 @@
+"""Trains the post's DCGAN on a CPU: the alternating loop.
+
+    python trainer.py --digit 0 --epochs 1000
+
+runs it from the command line (options.py, run.py).
+"""
+
+import math
+import sys
+
+import numpy as np
+
+import chainer_cpu
+
+REAL, FAKE = 0, 1  # the discriminator's two logits
+
+
+class Diverged(ArithmeticError):
+    """A loss or a gradient is NaN or infinite; the message says which."""
+
+
+class Trainer:
+    """Trains a generator G against a discriminator D, one update each per iteration.
+
+    With p(x), the probability of "real" in the softmax of D's two logits, and means over the batch,
+    softmax cross entropy makes of the two objectives
+
+        loss_gen = -log p(G(z))                           G wants its images to be taken for real
+        loss_dis = -log (1 - p(G(z))) - log p(x)          D wants to tell them apart
+
+    which are those of Goodfellow et al. 2014 (equation 1; for G the form of section 3 whose gradient
+    does not vanish). At equilibrium p = 1/2: loss_gen is ln 2 = 0.693, loss_dis 2 ln 2 = 1.386.
+
+    alpha and beta1 are Adam's, for both networks. All random numbers come from NumPy's global
+    legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
+    of the author's code in the author's order.
+    """
+
+    def __init__(self, gen, dis, alpha=0.001, beta1=0.9):
+        self.gen, self.dis = gen, dis
+        self.opt_gen = _adam(gen, alpha, beta1)
+        self.opt_dis = _adam(dis, alpha, beta1)
+        self.prob_real = self.prob_generated = math.nan  # D's means in the last update
+        self.epoch = 0          # epochs done
+        self.iteration = 0      # iterations done in the epoch that is going on
+        self._permutation = np.zeros(0, np.int64)  # of that epoch's images
+        self._sums = np.zeros(4)                   # of its losses and probabilities
+
+    def update(self, x_real, z):
+        """One alternating step. Returns (loss_gen, loss_dis), floats.
+
+        x_real: float32 (N, channels, 28, 28); z: float32 (N, z_dim). Every parameter's grad is then
+        the gradient that it was updated with. Raises Diverged before a NaN reaches the weights.
+        """
+        chainer, F = chainer_cpu.chainer, chainer_cpu.functions
+        real = np.full(len(z), REAL, np.int32)
+        fake = np.full(len(z), FAKE, np.int32)
+
+        # 1. Forward. One generated batch, judged once, serves both losses.
+        y_fake = self.dis(self.gen(z))
+        y_real = self.dis(x_real)
+        loss_gen = F.softmax_cross_entropy(y_fake, real)
+        loss_dis = F.softmax_cross_entropy(y_fake, fake) + F.softmax_cross_entropy(y_real, real)
+        losses = float(loss_gen.array), float(loss_dis.array)
+        _check_finite("loss_gen", losses[0])
+        _check_finite("loss_dis", losses[1])
+        self.prob_real = float(_softmax(y_real.array)[:, REAL].mean())
+        self.prob_generated = float(_softmax(y_fake.array)[:, REAL].mean())
+
+        # 2. The generator, by the gradient of loss_gen in its own parameters alone. (The author's
+        #    code computes the discriminator's too, and throws them away.)
+        self._descend(loss_gen, self.gen, self.opt_gen)
+
+        # 3. The discriminator, whose weights have not moved since the forward pass.
+        self._descend(loss_dis, self.dis, self.opt_dis)
+        return losses
+
+    def _descend(self, loss, network, optimizer):
+        parameters = list(network.params())
+        chainer_cpu.chainer.grad([loss], parameters, set_grad=True)
+        for name, parameter in network.namedparams():
+            with np.errstate(all="ignore"):
+                _check_finite(f"gradient of {type(network).__name__}{name}", parameter.grad.sum())
+        optimizer.update()
+
+    def steps(self, X, epochs=10, batch_size=1000):
+        """Trains until epochs are done; a generator that pauses after every iteration.
+
+        X: float32 (n, channels, 28, 28). Yields None within an epoch, and at its end the epoch's
+        means: (loss_gen, loss_dis, probability of real for real images, for generated ones).
+        An epoch is one permutation of X, cut into int(n / batch_size) batches; the rest is dropped.
+        At every pause the state is whole: state() then, load_state() in another process and steps()
+        again go on exactly as if nothing had happened.
+        """
+        iterations = len(X) // batch_size
+        if iterations == 0:
+            raise ValueError(f"batch_size {batch_size} is larger than the {len(X)} images")
+        while self.epoch < epochs:
+            if self.iteration == 0:
+                self._permutation = np.random.permutation(len(X))
+                self._sums = np.zeros(4)
+            batch = self._permutation[self.iteration * batch_size:][:batch_size]
+            z = np.random.uniform(-1, 1, (batch_size, self.gen.z_dim)).astype(np.float32)
+            try:
+                losses = self.update(X[batch], z)
+            except Diverged as error:
+                raise Diverged(f"{error} in iteration {self.iteration + 1} of epoch "
+                               f"{self.epoch + 1}") from None
+            self._sums += (*losses, self.prob_real, self.prob_generated)
+            self.iteration += 1
+            if self.iteration < iterations:
+                yield None
+            else:
+                self.iteration = 0
+                self.epoch += 1
+                yield tuple(float(s) for s in self._sums / iterations)
+
+    def fit(self, X, epochs=10, batch_size=1000):
+        """Trains until epochs are done. Returns a list of each new epoch's (loss_gen, loss_dis)."""
+        return [means[:2] for means in self.steps(X, epochs, batch_size) if means]
+
+    def state(self):
+        """All that the next iteration depends on, as a dict of NumPy arrays (copies).
+
+        Both networks with their running averages, both Adams, the place in the epoch and NumPy's
+        global random state.
+        """
+        chainer = chainer_cpu.chainer
+        arrays = {}
+        for name, part in self._parts():
+            serializer = chainer.serializers.DictionarySerializer()
+            serializer.save(part)
+            arrays |= {f"{name}/{key}": np.array(value) for key, value in serializer.target.items()}
+        _, keys, position, has_gauss, gauss = np.random.get_state()
+        return arrays | {
+            "epoch": np.array(self.epoch), "iteration": np.array(self.iteration),
+            "permutation": self._permutation.copy(), "sums": self._sums.copy(),
+            "random/keys": keys, "random/position": np.array(position),
+            "random/has_gauss": np.array(has_gauss), "random/gauss": np.array(gauss)}
+
+    def load_state(self, arrays):
+        """Takes over a state() of the same networks, names, shapes and dtypes checked by the caller.
+
+        Raises ValueError, before anything is changed, if a number in it is impossible.
+        """
+        epoch, iteration = int(arrays["epoch"]), int(arrays["iteration"])
+        permutation = arrays["permutation"]
+        if epoch < 0 or iteration < 0 or not 0 <= arrays["random/position"] <= 624:
+            raise ValueError("epoch, iteration or random state out of range")
+        if (np.sort(permutation) != np.arange(len(permutation))).any():
+            raise ValueError("the order of the images is not a permutation")
+        chainer = chainer_cpu.chainer
+        for name, part in self._parts():
+            own = {key.removeprefix(f"{name}/"): value for key, value in arrays.items()
+                   if key.startswith(f"{name}/")}
+            chainer.serializers.NpzDeserializer(own).load(part)
+        self.epoch, self.iteration = epoch, iteration
+        self._permutation, self._sums = permutation, arrays["sums"]
+        np.random.set_state(("MT19937", arrays["random/keys"], int(arrays["random/position"]),
+                             int(arrays["random/has_gauss"]), float(arrays["random/gauss"])))
+
+    def _parts(self):
+        return (("generator", self.gen), ("discriminator", self.dis),
+                ("adam_generator", self.opt_gen), ("adam_discriminator", self.opt_dis))
+
+
+def _adam(network, alpha, beta1):
+    optimizer = chainer_cpu.chainer.optimizers.Adam(alpha=alpha, beta1=beta1).setup(network)
+    for parameter in network.params():
+        # Chainer makes m and v at the first update; made here, every state() has the same arrays.
+        parameter.update_rule._state = {}
+        parameter.update_rule.init_state(parameter)
+    return optimizer
+
+
+def _softmax(y):
+    e = np.exp(y - y.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def _check_finite(name, value):
+    if not math.isfinite(value):
+        raise Diverged(f"{name} is {value}")
+
+
+if __name__ == "__main__":
+    from run import main
+
+    sys.exit(main())
