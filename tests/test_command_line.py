@@ -1,0 +1,205 @@
+"""trainer.py as a user types it: what it leaves, what it says, what it refuses."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY
+from PIL import Image
+
+import mnist
+from chainer_cpu import chainer
+from dcgan import Discriminator, Generator, draw
+from trainer import Trainer
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+def rows(folder):
+    with open(folder / "losses.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def losses(folder):
+    return [(float(row["loss_gen"]), float(row["loss_dis"])) for row in rows(folder)]
+
+
+def test_a_run_leaves_pictures_log_settings_and_networks(tiny_run):
+    names = {path.name for path in tiny_run.iterdir()}
+    assert names >= {"settings.json", "losses.csv", "real.png", "epoch-0000.png", "epoch-0001.png",
+                     "epoch-0002.png", "epoch-0003.png", "generator.npz", "discriminator.npz"}
+    assert not [name for name in names if name.endswith(".tmp")]
+    for path in tiny_run.glob("*.png"):
+        with Image.open(path) as picture:
+            picture.load()
+            assert min(picture.size) > 3 * 28
+
+
+def test_settings_say_what_was_run_on_which_images(tiny_run):
+    settings = json.loads((tiny_run / "settings.json").read_text(encoding="utf-8"))
+    expected = {"digit": 0, "epochs": 3, "batch_size": 60, "z_dim": 10, "alpha": 0.001,
+                "beta1": 0.9, "seed": 0, "sizes": "listing", "recipe": "post", "data": "digits",
+                "images": 178, "channels": 1, "data_source": mnist.load(0, "digits").source}
+    assert {key: settings[key] for key in expected} == expected
+
+
+def test_the_log_holds_the_mean_losses_of_the_loop(tiny_run):
+    x = mnist.load(0, "digits").x
+    np.random.seed(0)
+    trainer = Trainer(Generator(10), Discriminator())
+    np.testing.assert_allclose(losses(tiny_run), trainer.fit(x, epochs=3, batch_size=60), rtol=1e-6)
+    assert [row["epoch"] for row in rows(tiny_run)] == ["1", "2", "3"]
+    for row in rows(tiny_run):
+        assert float(row["seconds"]) > 0
+        assert 0 <= float(row["prob_generated"]) <= 1 and 0 <= float(row["prob_real"]) <= 1
+
+
+def stock_generator(z_dim):
+    """A network of Chainer's own links, with the post's names."""
+    L = chainer.links
+    net = chainer.Chain()
+    with net.init_scope():
+        net.l1 = L.Linear(z_dim, 4608)
+        for i, (a, b, k) in enumerate([(512, 256, 2), (256, 128, 2), (128, 64, 2), (64, 1, 3)], 1):
+            setattr(net, f"dc{i}", L.Deconvolution2D(a, b, k, stride=k, pad=1))
+            setattr(net, f"bn{i}", L.BatchNormalization(a))
+    return net
+
+
+def test_stock_chainer_loads_the_generator_and_draws_the_same_images(tiny_run):
+    with np.load(tiny_run / "generator.npz", allow_pickle=False) as file:
+        assert all(file[name].dtype != object for name in file.files)
+    net, F = stock_generator(10), chainer.functions
+    chainer.serializers.load_npz(str(tiny_run / "generator.npz"), net)
+    ours = Generator(10)
+    chainer.serializers.load_npz(str(tiny_run / "generator.npz"), ours)
+    z = np.random.RandomState(0).uniform(-1, 1, (4, 10)).astype(np.float32)
+    with chainer.using_config("train", False):
+        h = F.relu(net.bn1(net.l1(z).reshape(4, 512, 3, 3)))
+        h = F.relu(net.bn2(net.dc1(h)))
+        h = F.relu(net.bn3(net.dc2(h)))
+        stock = net.dc4(F.relu(net.bn4(net.dc3(h)))).array
+    np.testing.assert_allclose(draw(ours, z), stock, rtol=1e-4, atol=1e-5)
+    chainer.serializers.load_npz(str(tiny_run / "discriminator.npz"), Discriminator())
+
+
+def test_pictures_draw_nothing_from_the_training(tiny_run, command, tmp_path):
+    command(*TINY, "--out", "other", "--picture-every", "2")
+    assert losses(tmp_path / "other") == losses(tiny_run)
+    pictures = sorted(path.name for path in (tmp_path / "other").glob("epoch-*.png"))
+    assert pictures == ["epoch-0000.png", "epoch-0002.png", "epoch-0003.png"]
+    for name in pictures:  # the same nine z, so the same picture
+        assert (tmp_path / "other" / name).read_bytes() == (tiny_run / name).read_bytes()
+
+
+def test_another_seed_is_another_run(tiny_run, command, tmp_path):
+    command(*TINY, "--out", "other", "--seed", "1")
+    assert losses(tmp_path / "other") != losses(tiny_run)
+
+
+def test_it_says_what_it_does_before_while_and_after(command):
+    code, out, err = command(*TINY, "--digit", "3")
+    assert code == 0
+    for promise in ("183 of digit 3", "3 per epoch, batch 60", "discriminator  700,674 parameters",
+                    "maps 3-4-6-10-28", "BLAS", "result/", "loss_gen", "result/epoch-0003.png"):
+        assert promise in out
+    assert "epoch 3/3" in err and "images/s" in err
+    assert "\r" not in err  # sensible in a pipe
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_papers_recipe_and_flags_that_win_over_it(command, tmp_path):
+    assert command("--data", "digits", "--epochs", "1", "--recipe", "paper", "--beta1", "0.7")[0] == 0
+    settings = json.loads((tmp_path / "result" / "settings.json").read_text(encoding="utf-8"))
+    assert (settings["batch_size"], settings["alpha"], settings["beta1"]) == (100, 0.0002, 0.7)
+
+
+def test_fewer_images_than_the_default_batch_make_the_batch_smaller_and_it_says_so(command):
+    code, out, _ = command("--data", "digits", "--epochs", "1")
+    assert code == 0
+    assert "only 178 images" in out and "batch 178" in out
+
+
+def test_the_comments_sizes_train_from_the_command_line(command, tmp_path):
+    code, out, _ = command(*TINY, "--epochs", "1", "--sizes", "comment")
+    assert code == 0 and "3-4-5-10-28" in out
+
+
+@pytest.mark.parametrize("flag, value, allowed", [
+    ("--digit", "10", "0 to 9"), ("--digit", "-1", "0 to 9"), ("--digit", "x", "0 to 9"),
+    ("--digit", "3.0", "0 to 9"), ("--epochs", "0", "1 or more"), ("--epochs", "-5", "1 or more"),
+    ("--epochs", "abc", "1 or more"), ("--epochs", "1_000", "1 or more"),
+    ("--batch-size", "0", "2 or more"), ("--batch-size", "-3", "2 or more"),
+    ("--batch-size", "179", "at most"), ("--z-dim", "0", "1 or more"),
+    ("--alpha", "nan", "above 0"), ("--alpha", "inf", "above 0"), ("--alpha", "0", "above 0"),
+    ("--alpha", "-1", "above 0"), ("--alpha", "1e", "above 0"), ("--beta1", "1", "below 1"),
+    ("--beta1", "nan", "below 1"), ("--seed", "-1", "0 to 4294967295"),
+    ("--seed", "4294967296", "0 to 4294967295"), ("--sizes", "other", "listing"),
+    ("--recipe", "own", "post"), ("--picture-every", "0", "1 or more"),
+    ("--checkpoint-every", "0", "1 or more"), ("--epoch", "3", "--help"), ("--dig", "3", "--help"),
+    ("--data", "nowhere", "IDX"),
+])
+def test_a_bad_value_is_one_line_with_flag_value_and_what_is_allowed(command, tmp_path, flag, value,
+                                                                      allowed):
+    code, out, err = command("--data", "digits", flag, value)
+    assert code == 2
+    assert err.startswith("trainer.py: error: ") and err.count("\n") == 1
+    assert flag in err and value in err and allowed in err
+    assert "Traceback" not in err and not list(tmp_path.iterdir())
+
+
+def test_an_output_path_that_is_a_file_or_has_no_parent_is_refused_before_the_data(command, tmp_path,
+                                                                                   monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(mnist, "load", lambda *_: pytest.fail("data was loaded"))
+    for out in ("file", "file/below", "missing/below"):
+        code, _, err = command("--out", out)
+        assert code == 2 and err.count("\n") == 1 and "--out" in err and out in err
+    monkeypatch.setattr("os.access", lambda *_: False)
+    code, _, err = command("--out", "new")
+    assert code == 2 and "cannot be written" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(command, tmp_path):
+    tiny = [*TINY, "--epochs", "1", "--out", "röt e"]
+    assert command(*tiny)[0] == 0
+    folder = tmp_path / "röt e"
+    (folder / "notes.txt").write_text("mine")
+    (folder / "epoch-0007.png").write_text("of an older, longer run")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code, _, err = command(*tiny)
+    assert code == 2 and "--overwrite" in err and "--resume" in err and err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert command(*tiny, "--overwrite", "--seed", "5")[0] == 0
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "epoch-0007.png").exists()
+    assert (folder / "generator.npz").read_bytes() != before["generator.npz"]
+
+
+def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():
+    code = ("import sys, run\ntry: run.main(['--help'])\nfinally:\n"
+            " assert 'chainer' not in sys.modules and 'sklearn' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True,
+                          encoding="utf-8", env=None, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for flag, default in (("--digit", 0), ("--epochs", 1000), ("--batch-size", 1000),
+                          ("--z-dim", 100), ("--alpha", 0.001), ("--beta1", 0.9), ("--seed", 0),
+                          ("--sizes", "listing"), ("--data", "auto"), ("--out", "result"),
+                          ("--picture-every", 1), ("--recipe", "post")):
+        text = done.stdout[done.stdout.index(f"\n  {flag} "):]
+        assert f"default: {default}" in text[:text.index(")") + 1].replace("\n", " "), flag
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_script_itself_runs_and_ends_with_zero(tmp_path):
+    """The one test in which Python starts trainer.py, from another folder, under the C locale."""
+    done = subprocess.run([sys.executable, HERE / "trainer.py", *TINY, "--epochs", "1"], cwd=tmp_path,
+                          capture_output=True, timeout=120, env={"LANG": "C", "PATH": "/usr/bin"})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result" / "epoch-0001.png").exists()

@@ -1,0 +1,254 @@
+"""The loop is the author's: same seed, same numbers as the original code of 2016."""
+
+import copy
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainer_cpu import chainer
+from dcgan import COMMENT, Discriminator, Generator
+from trainer import Diverged, Trainer
+
+ORIGINAL = json.loads((Path(__file__).parent / "original_2016.json").read_text())["runs"]
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "golden" / "original_mnist_digit0.npz"
+
+# The gradient of a bias in front of a batch normalization is zero; both codes hold rounding noise.
+NOISE = {"generator": {"/dc1/b", "/dc2/b", "/dc3/b"},
+         "discriminator": {"/c2/b", "/c3/b", "/c4/b"}}
+
+
+def build(seed=0, **kwargs):
+    np.random.seed(seed)
+    gen = Generator(**kwargs)
+    kwargs.pop("z_dim", None)
+    return Trainer(gen, Discriminator(**kwargs))
+
+
+def synthetic(n):
+    return np.random.RandomState(7).uniform(0, 1, (n, 1, 28, 28)).astype(np.float32)
+
+
+def networks(trainer):
+    return {"generator": trainer.gen, "discriminator": trainer.dis}
+
+
+def norms(trainer, attribute):
+    return {name: {key: np.linalg.norm(getattr(p, attribute).astype(np.float64))
+                   for key, p in network.namedparams()}
+            for name, network in networks(trainer).items()}
+
+
+@pytest.fixture(params=ORIGINAL, ids=lambda run: f"seed{run['seed']}")
+def original(request):
+    return request.param
+
+
+def test_initial_weights_are_those_of_2016(original):
+    found = norms(build(original["seed"]), "array")
+    for name, expected in original["initial_weight_norms"].items():
+        assert found[name] == pytest.approx(expected, rel=1e-6)
+
+
+def test_random_numbers_are_drawn_in_the_order_of_2016(original, monkeypatch):
+    trainer = build(original["seed"])
+    seen = []
+    monkeypatch.setattr(trainer, "update", lambda x, z: seen.append((x, z)) or (0.0, 0.0))
+    X = np.arange(original["n_images"], dtype=np.float32)
+    trainer.fit(X, epochs=1, batch_size=original["batch_size"])
+    drawn = np.concatenate([x for x, _ in seen])
+    np.testing.assert_array_equal(drawn, original["first_permutation"][:len(drawn)])
+    assert seen[0][1].shape == (original["batch_size"], original["z_dim"])
+    assert seen[0][1].dtype == np.float32
+    np.testing.assert_allclose(seen[0][1].ravel()[:8], original["first_z_head"], rtol=1e-7)
+
+
+def test_first_gradients_and_three_losses_are_those_of_2016(original):
+    trainer = build(original["seed"])
+    X = synthetic(original["n_images"])
+    losses, update = [], trainer.update
+
+    def record(x, z):
+        losses.append(update(x, z))
+        if len(losses) == 1:
+            gradients.update(norms(trainer, "grad"))
+        return losses[-1]
+
+    gradients = {}
+    trainer.update = record
+    trainer.fit(X, epochs=1, batch_size=original["batch_size"])
+    np.testing.assert_allclose([gen for gen, _ in losses[:3]], original["loss_gen"], rtol=1e-4)
+    np.testing.assert_allclose([dis for _, dis in losses[:3]], original["loss_dis"], rtol=1e-4)
+    for name, expected in original["first_gradient_norms"].items():
+        for key, norm in expected.items():
+            if key in NOISE[name]:
+                assert gradients[name][key] < 1e-5 and norm < 1e-5
+            else:
+                assert gradients[name][key] == pytest.approx(norm, rel=1e-4), (name, key)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the full trace of 2016 is not on this machine")
+def test_sixty_real_zeros_number_by_number_as_in_2016(monkeypatch):
+    with np.load(SHARED, allow_pickle=False) as file:
+        trace = {name: file[name] for name in file.files}
+    trainer = build(0)
+    losses, zs, update = [], [], trainer.update
+    for name, network in (("gen", trainer.gen), ("dis", trainer.dis)):
+        for key, p in network.namedparams():
+            np.testing.assert_array_equal(p.array, trace[f"init/{name}{key}"])
+
+    def record(x, z):
+        zs.append(z)
+        losses.append(update(x, z))
+        if len(losses) == 1:
+            for name, network in (("gen", trainer.gen), ("dis", trainer.dis)):
+                for key, p in network.namedparams():
+                    expected = trace[f"grad/{name}{key}"]
+                    difference = np.linalg.norm(p.grad - expected)
+                    assert difference < 1e-4 * np.linalg.norm(expected) + 1e-6, (name, key)
+        return losses[-1]
+
+    monkeypatch.setattr(trainer, "update", record)
+    trainer.fit(trace["x"].astype(np.float32) / 255, epochs=2, batch_size=20)
+    np.testing.assert_array_equal(zs, trace["z"])
+    np.testing.assert_allclose([gen for gen, _ in losses[:3]], trace["loss_gen"][:3], rtol=1e-4)
+    np.testing.assert_allclose([dis for _, dis in losses[:3]], trace["loss_dis"][:3], rtol=1e-4)
+
+
+def snapshot(network):
+    return {key: p.array.copy() for key, p in network.namedparams()}
+
+
+def test_update_leaves_in_grad_the_gradient_of_each_networks_own_loss():
+    """Against plain backward(), loss by loss, as the author's code computes it."""
+    trainer = build(3)
+    x, z = synthetic(8), np.random.uniform(-1, 1, (8, 100)).astype(np.float32)
+    twin = copy.deepcopy(trainer)
+    F = chainer.functions
+    y_fake, y_real = twin.dis(twin.gen(z)), twin.dis(x)
+    real, fake = np.zeros(8, np.int32), np.ones(8, np.int32)
+    loss_gen = F.softmax_cross_entropy(y_fake, real)
+    loss_dis = F.softmax_cross_entropy(y_fake, fake) + F.softmax_cross_entropy(y_real, real)
+    expected = {}
+    for name, loss, network in (("generator", loss_gen, twin.gen),
+                                ("discriminator", loss_dis, twin.dis)):
+        twin.gen.cleargrads()
+        twin.dis.cleargrads()
+        loss.backward()
+        expected[name] = {key: p.grad for key, p in network.namedparams()}
+    before = {name: snapshot(network) for name, network in networks(trainer).items()}
+
+    losses = trainer.update(x, z)
+
+    assert losses == pytest.approx((float(loss_gen.array), float(loss_dis.array)), rel=1e-6)
+    for name, network in networks(trainer).items():
+        for key, p in network.namedparams():
+            if key not in NOISE[name]:
+                np.testing.assert_allclose(p.grad, expected[name][key], rtol=1e-3,
+                                           atol=1e-5 * abs(expected[name][key]).max())
+            # Adam's first step is alpha in the direction of the gradient, wherever there is one.
+            moved = p.array - before[name][key]
+            clear = abs(p.grad) > 1e-4
+            np.testing.assert_allclose(moved[clear], -0.001 * np.sign(p.grad[clear]), rtol=0.01)
+
+
+@pytest.mark.parametrize("still, moving", [("gen", "dis"), ("dis", "gen")])
+def test_each_step_leaves_the_other_network_alone(still, moving, monkeypatch):
+    trainer = build(1)
+    monkeypatch.setattr(getattr(trainer, f"opt_{still}"), "update", lambda: None)
+    before = {name: snapshot(getattr(trainer, name)) for name in (still, moving)}
+    trainer.update(synthetic(4), np.random.uniform(-1, 1, (4, 100)).astype(np.float32))
+    after = {name: snapshot(getattr(trainer, name)) for name in (still, moving)}
+    assert all((before[still][key] == after[still][key]).all() for key in before[still])
+    assert any((before[moving][key] != after[moving][key]).any() for key in before[moving])
+
+
+def test_the_last_incomplete_batch_is_dropped_and_too_large_a_batch_refused(monkeypatch):
+    trainer = build()
+    seen = []
+    monkeypatch.setattr(trainer, "update", lambda x, z: seen.append(len(x)) or (1.0, 2.0))
+    assert trainer.fit(synthetic(10), epochs=2, batch_size=4) == [(1.0, 2.0)] * 2
+    assert seen == [4, 4, 4, 4]
+    with pytest.raises(ValueError, match="batch_size 11 is larger than the 10 images"):
+        build().fit(synthetic(10), batch_size=11)
+
+
+def test_the_comments_sizes_and_rgb_train_too():
+    trainer = build(0, z_dim=5, channels=3, sizes=COMMENT)
+    x = np.random.RandomState(0).uniform(0, 1, (4, 3, 28, 28)).astype(np.float32)
+    (losses,) = trainer.fit(x, epochs=1, batch_size=4)
+    assert all(math.isfinite(loss) and loss > 0 for loss in losses)
+
+
+def test_state_taken_at_any_iteration_continues_with_the_same_bits():
+    X = synthetic(12)
+    whole, states = build(4), []
+    for _ in whole.steps(X, epochs=2, batch_size=4):
+        states.append(whole.state())
+    for taken in (0, 2, 3):
+        other = build(99)  # other weights, other random state: all must come from the state
+        other.load_state(states[taken])
+        other.fit(X, epochs=2, batch_size=4)
+        end = other.state()
+        assert all(np.array_equal(end[key], states[-1][key]) for key in states[-1])
+
+
+@pytest.mark.parametrize("lost", ["random/keys", "random/position", "iteration", "sums",
+                                  "adam_generator/dc4/W/m", "generator/bn1/avg_mean"])
+def test_the_comparison_above_would_notice_anything_left_out_of_the_state(lost):
+    X = synthetic(12)
+    whole = build(4)
+    steps = whole.steps(X, epochs=1, batch_size=4)
+    next(steps)
+    next(steps)
+    damaged = whole.state()
+    damaged[lost] = build(99).state()[lost]
+    list(steps)
+    other = build(99)
+    other.load_state(damaged)
+    other.fit(X, epochs=1, batch_size=4)
+    end, expected = other.state(), whole.state()
+    assert any(not np.array_equal(end[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda state: state.update(epoch=np.array(-1)), "out of range"),
+    (lambda state: state.update({"random/position": np.array(10**6)}), "out of range"),
+    (lambda state: state.update(permutation=np.array([0, 0, 2])), "not a permutation"),
+])
+def test_an_impossible_state_is_refused_before_anything_changes(spoil, message):
+    trainer, state = build(1), build(2).state()
+    spoil(state)
+    before = trainer.state()
+    with pytest.raises(ValueError, match=message):
+        trainer.load_state(state)
+    assert all(np.array_equal(value, before[key]) for key, value in trainer.state().items())
+
+
+def test_a_loss_that_is_nan_stops_before_it_reaches_the_weights():
+    trainer = build()
+    X = synthetic(8)
+    steps = trainer.steps(X, epochs=3, batch_size=4)
+    next(steps)
+    before = {name: snapshot(network) for name, network in networks(trainer).items()}
+    X[...] = np.nan
+    with pytest.raises(Diverged, match="loss_dis is nan in iteration 2 of epoch 1"):
+        next(steps)
+    for name, network in networks(trainer).items():
+        assert all((before[name][key] == p.array).all() for key, p in network.namedparams())
+
+
+def test_a_gradient_that_is_infinite_is_named(monkeypatch):
+    trainer = build()
+    original = chainer.grad
+
+    def grad(outputs, inputs, **kwargs):
+        found = original(outputs, inputs, **kwargs)
+        trainer.gen.dc2.W.grad[0, 0] = np.inf
+        return found
+
+    monkeypatch.setattr(chainer, "grad", grad)
+    with pytest.raises(Diverged, match="gradient of Generator/dc2/W is inf"):
+        trainer.update(synthetic(2), np.zeros((2, 100), np.float32))
