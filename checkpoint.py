@@ -54,8 +54,8 @@ def write(folder, epoch, arrays, meta):
 def read(path):
     """Returns (arrays, meta) of a checkpoint. CheckpointError says what is wrong with it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            contents = {name: file[name] for name in file.files}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
+            contents = {name: members[name] for name in members.files}
         meta = json.loads(contents["meta"].tobytes())
         if meta["format"] != FORMAT:
             raise _WrongFormat(f"has format {meta['format']}, this version reads {FORMAT}")
@@ -84,7 +84,7 @@ def read_newest(folder, warn):
     good, reasons = [], []
     for path in paths(folder):
         try:
-            good.append((path, *read(path)))
+            good.append(read(path))
         except _WrongFormat as error:
             raise CheckpointError(f"the checkpoint {error} ({path}); continue with the version "
                                   "that wrote it") from None
@@ -99,8 +99,7 @@ def read_newest(folder, warn):
         os.replace(path, aside)
         warn(f"a checkpoint is damaged ({path}, {error}); kept as {aside.name}, an older one is "
              "used")
-    _, arrays, meta = max(good, key=lambda item: (item[1]["epoch"], item[1]["iteration"]))
-    return arrays, meta
+    return max(good, key=lambda found: (found[1]["epoch"], found[1]["iteration"]))
 
 
 def check(arrays, like):

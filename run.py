@@ -1,7 +1,10 @@
 """A training run as the command line makes it: settings, images, the loop, and what is kept of it."""
 
+import errno
 import hashlib
+import os
 import shlex
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -36,12 +39,14 @@ def main(argv=None):
             console.error(error)
             return 2
         except MemoryError:
-            console.error("out of memory (--batch-size); start again with a smaller one")
+            console.error("out of memory; close other programs and go on with --resume, or start "
+                          "again with a smaller --batch-size")
         except _failures() as error:
             console.error(error)
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
-            console.error(f"{error.strerror or error}{where}; mend that, then go on with --resume")
+            console.error(f"{error.strerror or error}{where}; mend that, then go on with --resume "
+                          "if the run had begun")
         return 1
 
 
@@ -167,10 +172,20 @@ class Run:
 
     def begin(self):
         """What stands in the folder before the first epoch."""
-        # The checkpoint comes first: it shows whether the disk has room, and from here on the run
-        # can be resumed.
+        # The checkpoint comes first: from here on the run can be resumed, and a disk too small for
+        # it is found now and not after an hour.
         self.save()
+        self._check_room()
         self._restore_files()
+
+    def _check_room(self):
+        import checkpoint
+
+        (path,) = checkpoint.paths(self.folder)
+        needed = 2 * path.stat().st_size  # the one before, and the one that is being written
+        if shutil.disk_usage(self.folder).free < needed:
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, the next checkpoints need "
+                          f"{needed / 1e6:.0f} MB", str(self.folder))
 
     def load(self, arrays):
         """Takes over a checkpoint, all of it checked before anything changes."""
@@ -228,7 +243,7 @@ class Run:
         row = (epoch, loss_gen, loss_dis, round(seconds, 3), prob_real, prob_generated)
         runfolder.append_row(self.folder / runfolder.LOSSES, row)
         self.losses.append(row)
-        if epoch % settings["checkpoint_every"] == 0:
+        if epoch % settings["checkpoint_every"] == 0 or epoch == settings["epochs"]:
             self.save()
 
     def draw(self):
@@ -293,7 +308,6 @@ class Run:
 
     def finish(self, seconds, epochs):
         """Leaves the networks in the folder and says what there is to see. Returns 0."""
-        self.save()
         state = self.trainer.state()
         for name in (runfolder.GENERATOR, runfolder.DISCRIMINATOR):
             prefix = name.removesuffix(".npz") + "/"

@@ -5,13 +5,13 @@
     quality.csv                      a row per measured epoch
     real.png                         nine real images
     epoch-0000.png, epoch-0001.png   nine generated images after each epoch; 0000 is untrained
-    checkpoint.npz                   the whole state of the run, and the one before it in
-    checkpoint-previous.npz          (checkpoint.py)
+    checkpoint-0990.npz              the whole state of the run (checkpoint.py), and the one before
     generator.npz, discriminator.npz the networks, at the end
     index.html                       the page to look at all this
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -23,11 +23,13 @@ LOSS_COLUMNS = ("epoch", "loss_gen", "loss_dis", "seconds", "prob_real", "prob_g
 
 SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
 GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
-CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint-previous.npz"
 REAL, PAGE, LOCK = "real.png", "index.html", ".lock"
 
-_OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, GENERATOR, DISCRIMINATOR, "checkpoint*.npz",
-        "epoch-????*.png")
+_OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, GENERATOR, DISCRIMINATOR, "checkpoint-*.npz",
+        "checkpoint-*.damaged", "epoch-*.png")
+
+
+_TEMPORARY = ".tmp"
 
 
 class FolderError(Exception):
@@ -46,7 +48,7 @@ def replace_file(path, write):
     and only then under path's name. OSError carries path as its filename.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + _TEMPORARY)
     try:
         with open(temporary, "wb") as file:
             write(file)
@@ -89,19 +91,19 @@ def check_new(folder, overwrite=False):
         raise FolderError(f"the folder cannot be written to (--out, {folder}); choose another --out")
 
 
-def _own_files(folder):
-    return [path for pattern in _OWN for path in sorted(Path(folder).glob(pattern))]
+def _own_files(folder, suffix=""):
+    return [path for pattern in _OWN for path in sorted(Path(folder).glob(pattern + suffix))]
 
 
 def discard(folder):
-    """Removes what a run left in folder (and nothing else)."""
+    """Removes what a run left in folder, and nothing else."""
     for path in _own_files(folder):
         path.unlink()
 
 
 def remove_leftovers(folder):
-    """Removes the temporary files of a process that was killed while writing."""
-    for path in Path(folder).glob("*.tmp"):
+    """Removes the temporary files of a run that was killed while writing."""
+    for path in _own_files(folder, _TEMPORARY):
         path.unlink()
 
 
@@ -170,7 +172,7 @@ def append_row(path, row):
             end = file.seek(0, os.SEEK_END)
             try:
                 if file.write(line) != len(line):
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(file.fileno())
             except OSError:
                 with contextlib.suppress(OSError):

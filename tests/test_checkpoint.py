@@ -1,0 +1,180 @@
+"""A checkpoint comes back whole or not at all."""
+
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+import checkpoint
+from checkpoint import CheckpointError
+
+
+def arrays(value=1.0):
+    return {"w": np.full((3, 4), value, np.float32), "epoch": np.array(7),
+            "permutation": np.arange(5), "none": np.zeros((0, 4))}
+
+
+def meta(epoch=7, iteration=0):
+    return {"epoch": epoch, "iteration": iteration, "settings": {"alpha": 0.001, "data": "八 8×8"}}
+
+
+def write(folder, epoch, value=1.0, iteration=0):
+    checkpoint.write(folder, epoch, arrays(value), meta(epoch, iteration))
+
+
+def rewrite(path, change):
+    """Changes the contents and signs them again, as a well-meaning editor would."""
+    with np.load(path) as file:
+        contents = {name: file[name] for name in file.files}
+    del contents["sha256"]
+    change(contents)
+    contents["sha256"] = np.frombuffer(checkpoint._digest(contents), np.uint8)
+    with open(path, "wb") as file:
+        np.savez(file, **contents)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write(tmp_path, 7)
+    (path,) = checkpoint.paths(tmp_path)
+    found, about = checkpoint.read(path)
+    assert {key: (value.dtype, value.shape, value.tobytes()) for key, value in found.items()} == {
+        key: (value.dtype, value.shape, value.tobytes()) for key, value in arrays().items()}
+    assert about == {**meta(), "format": checkpoint.FORMAT}
+
+
+def test_the_same_state_makes_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, 7)
+    assert checkpoint.paths(tmp_path / "a")[0].read_bytes() == \
+        checkpoint.paths(tmp_path / "b")[0].read_bytes()
+
+
+def test_the_two_newest_are_kept(tmp_path):
+    for epoch in (0, 10, 9990, 10000):
+        write(tmp_path, epoch)
+    assert [path.name for path in checkpoint.paths(tmp_path)] == [
+        "checkpoint-10000.npz", "checkpoint-9990.npz"]
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_the_newest_is_the_one_with_the_most_epochs_inside(tmp_path):
+    write(tmp_path, 20, value=20)
+    write(tmp_path, 10, value=10)  # written later, as after copying a folder about
+    found, about = checkpoint.read_newest(tmp_path, pytest.fail)
+    assert about["epoch"] == 20 and found["w"][0, 0] == 20
+
+
+def damage(kind, data, random):
+    if kind == "empty":
+        return b""
+    if kind == "truncated":
+        return data[:int(len(data) * random.uniform(0.01, 0.99))]
+    if kind == "flipped":
+        data = bytearray(data)
+        data[random.integers(len(data))] ^= 1 << random.integers(8)
+        return bytes(data)
+    return b"<html>not found</html>"
+
+
+@pytest.mark.parametrize("kind", ["empty", "truncated", "flipped", "web page"])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_file_is_refused_or_harmless(tmp_path, kind, seed):
+    """A flipped bit can hit a spot that nobody reads (a date in the zip): then nothing is lost."""
+    write(tmp_path, 7)
+    (path,) = checkpoint.paths(tmp_path)
+    path.write_bytes(damage(kind, path.read_bytes(), np.random.default_rng(seed)))
+    try:
+        found, about = checkpoint.read(path)
+    except CheckpointError:
+        return
+    assert kind == "flipped" and about == {**meta(), "format": 1}
+    assert all(found[key].tobytes() == value.tobytes() for key, value in arrays().items())
+
+
+def test_a_damaged_newest_is_put_aside_and_the_one_before_is_used(tmp_path):
+    write(tmp_path, 10, value=10)
+    write(tmp_path, 20, value=20)
+    newest = tmp_path / "checkpoint-0020.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    damaged = newest.read_bytes()
+    warnings = []
+    found, about = checkpoint.read_newest(tmp_path, warnings.append)
+    assert about["epoch"] == 10 and found["w"][0, 0] == 10
+    (warning,) = warnings
+    assert "checkpoint-0020.npz" in warning and "checkpoint-0020.damaged" in warning
+    assert (tmp_path / "checkpoint-0020.damaged").read_bytes() == damaged
+
+
+def test_when_all_are_damaged_each_is_listed_and_none_touched(tmp_path):
+    write(tmp_path, 10)
+    write(tmp_path, 20)
+    for path in checkpoint.paths(tmp_path):
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"checkpoint-0020\.npz .*checkpoint-0010\.npz "):
+        checkpoint.read_newest(tmp_path, pytest.fail)
+    assert len(checkpoint.paths(tmp_path)) == 2
+
+
+def test_another_format_is_named_and_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", 9)
+    write(tmp_path, 20)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="has format 9, this version reads 1"):
+        checkpoint.read_newest(tmp_path, pytest.fail)
+    assert checkpoint.paths(tmp_path)
+
+
+class Bomb:
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was executed",)
+
+
+def test_a_pickle_is_refused_and_not_executed(tmp_path):
+    with zipfile.ZipFile(tmp_path / "checkpoint-0001.npz", "w") as file:
+        file.writestr("meta.npy", pickle.dumps(Bomb()))
+    bomb = np.empty(1, object)
+    bomb[0] = Bomb
+    with open(tmp_path / "checkpoint-0002.npz", "wb") as file:
+        np.savez(file, meta=bomb, sha256=bomb)
+    with open(tmp_path / "checkpoint-0003.npz", "wb") as file:
+        pickle.dump(Bomb, file)
+    for path in checkpoint.paths(tmp_path):
+        with pytest.raises(CheckpointError):
+            checkpoint.read(path)
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda a: a.pop("w"), "w is missing"),
+    (lambda a: a.update(x=np.zeros(1)), "x is not expected"),
+    (lambda a: a.update(w=np.zeros((1, 4), np.float32)), "expected float32"),
+    (lambda a: a.update(w=np.zeros((3, 4))), "w is float64"),
+    (lambda a: a["w"].__setitem__((0, 0), np.nan), "NaN"),
+    (lambda a: a["w"].__setitem__((0, 0), np.inf), "NaN or infinity"),
+])
+def test_arrays_must_have_the_expected_names_shapes_dtypes_and_be_finite(change, message):
+    found = arrays()
+    checkpoint.check(found, arrays())
+    change(found)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.check(found, arrays())
+
+
+def test_a_full_disk_is_reported_with_the_size_and_loses_nothing(tmp_path, monkeypatch):
+    write(tmp_path, 10)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(file, **_):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match=r"No space left.*needs 0 MB.*checkpoint-0020"):
+        write(tmp_path, 20)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_environment_names_what_bits_depend_on():
+    found = checkpoint.environment()
+    assert found["numpy"] == np.__version__ and "threads" in found["blas"]
