@@ -1,0 +1,502 @@
+"""mnist.py: the images, and one line for every way not to get them.
+
+Nothing here leaves the machine: OpenML is a small server on the loopback interface, asked through
+scikit-learn's own code.
+"""
+
+import errno
+import gzip
+import hashlib
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import _openml, load_digits
+
+import mnist
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "mnist"
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+# A small MNIST: eight images for training, five for testing. There is one 7 and no 9.
+PIXELS = np.random.RandomState(0).randint(0, 256, (13, 28, 28)).astype(np.uint8)
+LABELS = np.array([5, 0, 4, 0, 1, 2, 0, 6, 7, 0, 3, 8, 0], np.uint8)
+TRAINING = 8
+ZEROS = [1, 3, 6, 9, 12]
+
+
+@pytest.fixture(autouse=True)
+def a_machine_without_network(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MNIST_DIR", raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+    point_openml_to("http://127.0.0.1:9", monkeypatch)  # nobody listens there
+
+
+@pytest.fixture
+def small_mnist(monkeypatch):
+    """PIXELS and LABELS are taken for MNIST."""
+    digest = hashlib.sha256(PIXELS.tobytes() + LABELS.tobytes()).hexdigest()
+    monkeypatch.setattr(mnist, "MNIST_SHA256", digest)
+    monkeypatch.setattr(mnist, "OPENML_SHAPE", (13, 784))
+
+
+def assert_zeros(images):
+    assert images.x.dtype == np.float32 and images.x.shape == (5, 1, 28, 28)
+    assert np.array_equal(images.x[:, 0], PIXELS[ZEROS].astype(np.float32) / 255)
+    assert images.labels.dtype == np.uint8 and images.labels.tolist() == [0] * 5
+
+
+def one_line(caught):
+    """The text of an exception or warning, which must fit the command line's one line."""
+    text = str(caught.value if hasattr(caught, "value") else caught.message)
+    assert "\n" not in text and len(text) < 600
+    return text
+
+
+# A folder of IDX files
+
+
+def idx(array):
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return header + array.tobytes()
+
+
+def idx_files(pixels=PIXELS, labels=LABELS):
+    return {
+        TRAIN_IMAGES: idx(pixels[:TRAINING]),
+        TRAIN_LABELS: idx(labels[:TRAINING]),
+        TEST_IMAGES: idx(pixels[TRAINING:]),
+        TEST_LABELS: idx(labels[TRAINING:]),
+    }
+
+
+def write(folder, files):
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return str(folder)
+
+
+def test_a_folder_gives_one_digit_of_training_and_test_part_in_order(tmp_path, small_mnist):
+    images = mnist.load(0, write(tmp_path, idx_files()))
+    assert_zeros(images)
+    assert images.source == "MNIST (IDX files)"
+
+
+def test_all_digits_come_with_their_labels(tmp_path, small_mnist):
+    images = mnist.load("all", write(tmp_path, idx_files()))
+    assert np.array_equal(images.x[:, 0], PIXELS.astype(np.float32) / 255)
+    assert np.array_equal(images.labels, LABELS)
+
+
+def test_compressed_and_plain_files_may_be_mixed(tmp_path, small_mnist):
+    files = idx_files()
+    for name in (TRAIN_IMAGES, TEST_LABELS):
+        files[name + ".gz"] = gzip.compress(files.pop(name))
+    assert_zeros(mnist.load(0, write(tmp_path, files)))
+
+
+def test_auto_takes_the_folder_that_mnist_dir_names(tmp_path, small_mnist, monkeypatch):
+    monkeypatch.setenv("MNIST_DIR", write(tmp_path, idx_files()))
+    assert_zeros(mnist.load(0, "auto"))
+
+
+def test_files_that_are_not_mnist_are_loaded_with_a_warning(tmp_path):
+    folder = write(tmp_path, idx_files())
+    with pytest.warns(mnist.DataWarning, match="not the known MNIST") as caught:
+        images = mnist.load(0, folder)
+    assert_zeros(images)
+    assert images.source == "IDX files (not the known MNIST)"
+    assert len(caught) == 1 and folder in one_line(caught[0])
+
+
+def compressed(name, damage):
+    """A change of one file into name.gz, whose content is damage(of the plain content)."""
+    return lambda files: files.update({name + ".gz": damage(files.pop(name))})
+
+
+def replaced(name, content):
+    return lambda files: files.update({name: content})
+
+
+IDX_FAULTS = {
+    "one missing": (lambda files: files.pop(TEST_LABELS), TEST_LABELS,
+                    "expected it or its .gz, found neither"),
+    "gz cut short": (compressed(TRAIN_IMAGES, lambda content: gzip.compress(content)[:-900]),
+                     TRAIN_IMAGES + ".gz", "expected gzip data, found EOFError"),
+    "gz damaged": (compressed(TEST_IMAGES, lambda content: gzip.compress(content)[:60] + bytes(60)),
+                   TEST_IMAGES + ".gz", "expected gzip data, found "),
+    "gz empty": (compressed(TRAIN_IMAGES, lambda content: b""), TRAIN_IMAGES + ".gz",
+                 "expected a header of 16 bytes, found 0 bytes"),
+    "HTML page as gz": (compressed(TEST_LABELS, lambda content: b"<!DOCTYPE html>"),
+                        TEST_LABELS + ".gz", "expected gzip data, found BadGzipFile"),
+    "plain file as gz": (compressed(TEST_LABELS, lambda content: content),
+                         TEST_LABELS + ".gz", "expected gzip data, found BadGzipFile"),
+    "gz as plain file": (replaced(TRAIN_IMAGES, gzip.compress(idx(PIXELS[:TRAINING]), mtime=0)),
+                         TRAIN_IMAGES, "expected magic number 2051 (images), found 529205248"),
+    "labels as images": (replaced(TEST_IMAGES, idx(np.zeros(50, np.uint8))), TEST_IMAGES,
+                         "expected magic number 2051 (images), found 2049"),
+    "images as labels": (replaced(TEST_LABELS, idx(PIXELS)), TEST_LABELS,
+                         "expected magic number 2049 (labels), found 2051"),
+    "other counts": (replaced(TEST_LABELS, idx(LABELS[:4])), TEST_LABELS,
+                     "expected 5 labels for as many images, found 4"),
+    "cut short": (replaced(TEST_IMAGES, idx(PIXELS[TRAINING:])[:-1]), TEST_IMAGES,
+                  "expected 3,936 bytes for its 5 images, found 3,935 bytes"),
+    "extra bytes": (replaced(TRAIN_LABELS, idx(LABELS[:TRAINING]) + b"\n"), TRAIN_LABELS,
+                    "expected 16 bytes for its 8 labels, found 17 bytes"),
+    "27×28": (replaced(TEST_IMAGES, idx(PIXELS[TRAINING:, 1:])), TEST_IMAGES,
+              "expected 28×28, found 27×28"),
+    "label 11": (replaced(TEST_LABELS, idx(np.array([7, 0, 11, 8, 0], np.uint8))), TEST_LABELS,
+                 "expected 0 to 9, found 11"),
+}
+
+
+@pytest.mark.parametrize("change, name, told", IDX_FAULTS.values(), ids=IDX_FAULTS)
+def test_a_wrong_file_is_named_with_what_was_expected_and_found(tmp_path, change, name, told):
+    files = idx_files()
+    change(files)
+    write(tmp_path, files)
+    with pytest.raises(mnist.DataError) as caught:
+        mnist.load(0, str(tmp_path))
+    assert not isinstance(caught.value, mnist.DataPathError)
+    assert f"({tmp_path / name}, {told}" in one_line(caught)
+
+
+@pytest.mark.parametrize("flag", ["--data", "MNIST_DIR"])
+@pytest.mark.parametrize("make, told", [
+    (lambda path: None, "no such folder"),
+    (lambda path: path.write_text("images"), "not a folder"),
+    (lambda path: path.mkdir(), "t10k-labels-idx1-ubyte"),
+], ids=["missing", "a file", "empty"])
+def test_a_folder_without_the_files_is_bad_usage(tmp_path, monkeypatch, flag, make, told):
+    path = tmp_path / "my images"
+    make(path)
+    monkeypatch.setenv("MNIST_DIR", str(path))
+    with pytest.raises(mnist.DataPathError, match=told) as caught:
+        mnist.load(0, str(path) if flag == "--data" else "auto")
+    assert f"({flag}, {path})" in one_line(caught)
+
+
+@pytest.mark.parametrize("digit, told", [(9, "no image of digit 9"),
+                                         (7, "only one image of digit 7")])
+def test_a_digit_needs_two_images(tmp_path, small_mnist, digit, told):
+    folder = write(tmp_path, idx_files())
+    with pytest.raises(mnist.DataError, match=told) as caught:
+        mnist.load(digit, folder)
+    assert folder in one_line(caught) and "at least 2" in one_line(caught)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the IDX files of the real MNIST")
+def test_mnist_has_6903_zeros_among_70000_images():
+    published = {
+        TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        TRAIN_LABELS: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    }
+    for name, digest in published.items():
+        content = gzip.decompress((SHARED / (name + ".gz")).read_bytes())
+        assert hashlib.sha256(content).hexdigest() == digest
+    images = mnist.load("all", str(SHARED))
+    assert images.source == "MNIST (IDX files)"
+    assert images.x.shape == (70_000, 1, 28, 28)
+    assert images.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert images.labels[60_000:60_005].tolist() == [7, 2, 1, 0, 4]
+    assert len(mnist.load(0, str(SHARED)).x) == 6_903
+
+
+# OpenML
+
+
+def point_openml_to(address, monkeypatch):
+    for name in ("_SEARCH_NAME", "_DATA_INFO", "_DATA_FEATURES", "_DATA_QUALITIES"):
+        path = getattr(_openml, name).split("/", 3)[3]
+        monkeypatch.setattr(_openml, name, f"{address}/{path}")
+
+
+def arff(pixels, labels):
+    """A data set as OpenML serves it: 784 numbers and a nominal class per line."""
+    lines = ["@RELATION mnist_784"]
+    lines += [f"@ATTRIBUTE pixel{i} REAL" for i in range(1, 785)]
+    lines += ["@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9,10}", "@DATA"]
+    for image, label in zip(pixels.reshape(-1, 784).tolist(), labels):
+        lines.append(",".join(map(str, image)) + f",{label}")
+    return "\n".join(lines).encode()
+
+
+class SmallOpenML(ThreadingHTTPServer):
+    """Serves what fetch_openml asks for: four JSON pages and then the data.
+
+    asked lists the pages as they were asked for. faults[page](handler, body) answers instead.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server_port}"
+        self.asked, self.faults, self.over = [], {}, threading.Event()
+        self.serve_data(arff(PIXELS, LABELS))
+
+    def serve_data(self, data):
+        feature = {"data_type": "numeric", "is_target": "false", "is_ignore": "false",
+                   "is_row_identifier": "false", "number_of_missing_values": "0"}
+        features = [{**feature, "index": str(i), "name": f"pixel{i + 1}"} for i in range(784)]
+        features.append({**feature, "index": "784", "name": "class", "data_type": "nominal",
+                         "is_target": "true"})
+        description = {"id": "554", "name": "mnist_784", "version": "1", "status": "active",
+                       "format": "ARFF", "description": "digits",
+                       "url": f"{self.address}/data/v1/download/52667/mnist_784.arff",
+                       "md5_checksum": hashlib.md5(data).hexdigest()}
+        count = [{"name": "NumberOfInstances", "value": str(data.split(b"@DATA")[1].count(b"\n"))}]
+        pages = {
+            "list": {"data": {"dataset": [{"did": 554, "status": "active"}]}},
+            "features": {"data_features": {"feature": features}},
+            "qualities": {"data_qualities": {"quality": count}},
+            "description": {"data_set_description": description},
+        }
+        self.pages = {name: json.dumps(page).encode() for name, page in pages.items()}
+        self.pages["data"] = data
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        kinds = ("list", "features", "qualities", "download")
+        kind = next((kind for kind in kinds if f"/{kind}/" in self.path), "description")
+        kind = "data" if kind == "download" else kind
+        self.server.asked.append(kind)
+        self.server.faults.get(kind, Handler.answer)(self, gzip.compress(self.server.pages[kind]))
+
+    def answer(self, body, sent=None):
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:sent])
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def openml(monkeypatch, small_mnist):
+    with SmallOpenML() as server:
+        point_openml_to(server.address, monkeypatch)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.over.set()
+        server.shutdown()
+
+
+CACHE = Path("cache", "chainer-dcgan", "mnist_784.npz")
+
+
+@pytest.mark.parametrize("data", ["openml", "auto"])
+def test_openml_is_asked_once_and_then_its_images_are_kept(openml, tmp_path, data, capsys):
+    images = mnist.load(0, data)
+    assert_zeros(images)
+    assert images.source == "MNIST (OpenML)"
+    assert str(tmp_path / CACHE) in capsys.readouterr().err
+    openml.asked.clear()
+    again = mnist.load(0, data)
+    assert_zeros(again)
+    assert again.source == "MNIST (OpenML)"
+    assert openml.asked == [] and capsys.readouterr().err == ""
+    assert list(tmp_path.glob("cache/**/*.*")) == [tmp_path / CACHE]
+
+
+def test_openml_needs_no_pandas(openml, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert_zeros(mnist.load(0, "openml"))
+
+
+def test_neither_a_folder_nor_the_cache_waits_for_scikit_learn(openml, tmp_path):
+    folder = write(tmp_path / "idx", idx_files())
+    mnist.load(0, "openml")
+    program = ("import sys, warnings, mnist; warnings.simplefilter('ignore')\n"
+               "for data in sys.argv[1:]: mnist.load(0, data)\n"
+               "print([name for name in ('sklearn', 'pandas') if name in sys.modules])")
+    run = subprocess.run([sys.executable, "-c", program, folder, "openml", "auto"],
+                         capture_output=True, text=True, cwd=Path(mnist.__file__).parent)
+    assert run.stdout == "[]\n", run.stderr
+
+
+def silent(handler, body):
+    handler.server.over.wait(20)
+
+
+def silent_half_way(handler, body):
+    handler.answer(body, sent=len(body) // 2)
+    handler.wfile.flush()
+    handler.server.over.wait(20)
+
+
+def cut(handler, body):
+    handler.answer(body, sent=len(body) // 2)
+
+
+def html(handler, body):
+    handler.answer(gzip.compress(b"<html>Please log in to this network</html>"))
+
+
+def status(code):
+    return lambda handler, body: handler.send_error(code)
+
+
+OPENML_FAULTS = {
+    "silent": ("list", silent, "timed out"),
+    "silent later": ("description", silent, "timed out"),
+    "silent half way": ("data", silent_half_way, "timed out"),
+    "HTTP 500": ("list", status(500), "HTTP Error 500"),
+    "HTTP 503 for the data": ("data", status(503), "HTTP Error 503"),
+    "HTTP 412": ("list", status(412), "mnist_784 with version 1 not found"),
+    "HTML page": ("list", html, "JSONDecodeError"),
+    "HTML page for the data": ("data", html, "MD5"),
+    "cut": ("data", cut, "EOFError"),
+    "other bytes": ("data", lambda handler, body: handler.answer(gzip.compress(b"@DATA")), "MD5"),
+}
+
+
+@pytest.mark.parametrize("page, fault, reason", OPENML_FAULTS.values(), ids=OPENML_FAULTS)
+def test_a_failed_fetch_is_told_in_one_line_and_leaves_nothing_behind(
+        openml, tmp_path, monkeypatch, page, fault, reason):
+    openml.faults[page] = fault
+    with monkeypatch.context() as hasty:
+        hasty.setattr(mnist, "TIMEOUT", 0.5)
+        with pytest.raises(mnist.DataError) as caught:
+            mnist.load(0, "openml")
+    message = one_line(caught)
+    assert reason in message
+    assert "--data openml" in message
+    assert "--data PATH" in message and "--data digits" in message
+    assert socket.getdefaulttimeout() is None
+    assert not list(tmp_path.rglob("*.npz"))
+    openml.faults.clear()
+    assert_zeros(mnist.load(0, "openml"))
+
+
+def test_a_silent_openml_costs_a_single_wait_of_which_two_fit_in_30_seconds(openml, monkeypatch):
+    assert 2 * mnist.TIMEOUT <= 30
+    monkeypatch.setattr(mnist, "TIMEOUT", 0.5)
+    openml.faults["description"] = silent
+    with pytest.raises(mnist.DataError, match="timed out"):
+        mnist.load(0, "openml")
+    assert openml.asked == ["list", "description"]
+
+
+@pytest.mark.parametrize("pixels, labels, told", [
+    (PIXELS[:12], LABELS[:12], "expected 13 × 784, found 12 × 784"),
+    (PIXELS + 0.5, LABELS, "whole numbers from 0 to 255"),
+    (PIXELS.astype(int) + 1, LABELS, "whole numbers from 0 to 255"),
+    (PIXELS, LABELS + 3, "labels from 0 to 9"),
+], ids=["an image short", "halves", "256", "label 11"])
+def test_a_data_set_of_another_form_is_refused(openml, tmp_path, pixels, labels, told):
+    openml.serve_data(arff(pixels, np.minimum(labels, 10)))
+    with pytest.raises(mnist.DataError, match=told) as caught:
+        mnist.load(0, "openml")
+    one_line(caught)
+    assert not (tmp_path / CACHE).exists()
+
+
+def test_openml_images_that_are_not_mnist_are_used_with_a_warning(openml):
+    openml.serve_data(arff(255 - PIXELS, LABELS))
+    for _ in ("fetched", "kept"):
+        with pytest.warns(mnist.DataWarning, match="not the known MNIST") as caught:
+            images = mnist.load(0, "openml")
+        assert len(caught) == 1
+        assert images.source == "OpenML (not the known MNIST)"
+
+
+def test_auto_without_network_takes_the_digits_and_says_so_once():
+    with pytest.warns(mnist.DataWarning) as caught:
+        images = mnist.load(0, "auto")
+    assert images.source == "8×8 digits (scikit-learn)"
+    assert len(caught) == 1
+    message = one_line(caught[0])
+    assert "refused" in message  # why
+    assert "8×8 digits" in message  # what instead
+    assert "--data PATH" in message  # what to do
+
+
+# The copy that is kept
+
+
+def test_a_damaged_copy_is_fetched_again_after_a_warning(openml, tmp_path):
+    mnist.load(0, "openml")
+    cache = tmp_path / CACHE
+    good = cache.read_bytes()
+    cache.write_bytes(good[:1000])
+    with pytest.warns(mnist.DataWarning, match="cannot be used") as caught:
+        assert_zeros(mnist.load(0, "openml"))
+    assert len(caught) == 1 and str(cache) in one_line(caught[0])
+    openml.asked.clear()
+    assert_zeros(mnist.load(0, "openml"))
+    assert openml.asked == []
+
+
+def test_no_damage_to_the_copy_ever_gives_wrong_images(openml, tmp_path, monkeypatch):
+    mnist.load(0, "openml")
+    point_openml_to("http://127.0.0.1:9", monkeypatch)
+    cache = tmp_path / CACHE
+    good = cache.read_bytes()
+    damaged = [good[:len(good) * i // 20] for i in range(20)]
+    for position in np.linspace(0, len(good) - 1, 150).astype(int):
+        flipped = bytearray(good)
+        flipped[position] ^= 1 << (position % 8)
+        damaged.append(bytes(flipped))
+    noticed = 0
+    for content in damaged:
+        cache.write_bytes(content)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                assert_zeros(mnist.load(0, "openml"))  # a flipped date of a file, say
+            except mnist.DataError:
+                assert len(caught) == 1 and str(cache) in one_line(caught[0])
+                noticed += 1
+    assert noticed > 150
+
+
+def test_a_cache_folder_that_cannot_be_made_costs_a_warning(openml, tmp_path):
+    (tmp_path / "cache").write_text("not a folder")
+    with pytest.warns(mnist.DataWarning, match="could not be kept") as caught:
+        assert_zeros(mnist.load(0, "openml"))
+    assert len(caught) == 1 and str(tmp_path / CACHE) in one_line(caught[0])
+
+
+def test_a_full_disk_costs_a_warning_and_leaves_no_half_copy(openml, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(mnist.DataWarning, match=os.strerror(errno.ENOSPC)):
+        assert_zeros(mnist.load(0, "openml"))
+    assert list((tmp_path / CACHE).parent.iterdir()) == []
+
+
+# scikit-learn's digits
+
+
+def test_the_digits_are_enlarged_into_the_middle_of_mnists_frame():
+    images = mnist.load("all", "digits")
+    small = load_digits()
+    assert images.source == "8×8 digits (scikit-learn)"
+    assert images.x.dtype == np.float32 and images.x.shape == (1797, 1, 28, 28)
+    assert np.array_equal(images.labels, small.target)
+    assert images.x.min() == 0 and images.x.max() == 1
+    middle = images.x[:, 0, 4:24, 4:24]
+    assert middle.sum() == pytest.approx(images.x.sum())
+    # Each pixel became 2.5 × 2.5: doubled again, 5 × 5. A shift by one would differ by 0.09
+    shrunk = np.repeat(np.repeat(middle, 2, 1), 2, 2).reshape(-1, 8, 5, 8, 5).mean((2, 4))
+    assert np.abs(shrunk - small.images / 16).mean() < 0.06
