@@ -1,7 +1,105 @@
-"""Chainer's functions, as they are."""
+"""Chainer's functions, with fast ones in the place of those that the post's networks spend time in.
 
+``linear``, ``convolution_2d``, ``deconvolution_2d``, ``batch_normalization`` and ``relu`` take
+Chainer's arguments and give its values (to 1e-5 relative in float32). Where :func:`is_fast` says no,
+they are Chainer's own.
+
+Shapes are Chainer's, (N, C, H, W), but the fast functions leave maps in pixel-major memory (see
+``_kernels``): what they return is a transposed view, as PyTorch's channels_last is. Gradients are of
+the first order: asking for more (``enable_double_backprop``) raises RuntimeError.
+"""
+
+import numpy as np
+
+from chainer_cpu import _kernels
 from chainer_cpu._compat import import_chainer
+from chainer_cpu._convolution import Convolution2D, Deconvolution2D
+from chainer_cpu._linear import Linear
+from chainer_cpu._normalization import BatchNormalization, Normalized, ReLU
 
-import_chainer()
+chainer = import_chainer()
 
+# Chainer has a max, a min and a sum of its own: from here on, these names are its.
 from chainer.functions import *  # noqa: E402, F401, F403
+import chainer.functions as stock  # noqa: E402
+
+
+def is_fast(*arrays):
+    """True where the fast functions take these arrays: all float32 or all float64, in NumPy, not empty.
+
+    Arrays or Variables; None is passed over. False sends the caller to Chainer's own function.
+    """
+    arrays = [x.raw_array if isinstance(x, chainer.Variable) else x for x in arrays if x is not None]
+    return (all(type(x) is np.ndarray and x.size for x in arrays)
+            and arrays[0].dtype in _kernels.GEMM
+            and all(x.dtype == arrays[0].dtype for x in arrays)
+            and chainer.config.schedule_func is None)
+
+
+def _pair(x):
+    return tuple(x) if hasattr(x, "__getitem__") else (x, x)
+
+
+def linear(x, W, b=None, n_batch_axes=1):
+    """Chainer's linear: x (N, ...) times W (out, in) transposed, plus b (out,)."""
+    if (n_batch_axes == 1 and is_fast(x, W, b) and W.ndim == 2 and x.ndim > 1
+            and W.shape[1] == x.size // len(x) and (b is None or b.shape == W.shape[:1])):
+        return Linear().apply((x, W) if b is None else (x, W, b))[0]
+    return stock.linear(x, W, b, n_batch_axes)
+
+
+def convolution_2d(x, W, b=None, stride=1, pad=0, cover_all=False, **kwargs):
+    """Chainer's convolution_2d: x (N, C, H, W), W (C', C, kh, kw), b (C',)."""
+    if (not cover_all and _is_plain(kwargs) and _are_maps(x, W, b)
+            and x.shape[1] == W.shape[1] and (b is None or b.shape == W.shape[:1])
+            and all(size + 2 * pad >= k for size, pad, k in
+                    zip(x.shape[2:], _pair(pad), W.shape[2:]))):
+        inputs = (x, W) if b is None else (x, W, b)
+        return Convolution2D(_pair(stride), _pair(pad)).apply(inputs)[0]
+    return stock.convolution_2d(x, W, b, stride, pad, cover_all, **kwargs)
+
+
+def deconvolution_2d(x, W, b=None, stride=1, pad=0, outsize=None, **kwargs):
+    """Chainer's deconvolution_2d: x (N, C, h, w), W (C, C', kh, kw), b (C',)."""
+    if (_is_plain(kwargs) and _are_maps(x, W, b) and x.shape[1] == len(W)
+            and (b is None or b.shape == W.shape[1:2])):
+        inputs = (x, W) if b is None else (x, W, b)
+        return Deconvolution2D(_pair(stride), _pair(pad), outsize or (None, None)).apply(inputs)[0]
+    return stock.deconvolution_2d(x, W, b, stride, pad, outsize, **kwargs)
+
+
+def _are_maps(x, W, b):
+    return is_fast(x, W, b) and x.ndim == W.ndim == 4
+
+
+def _is_plain(kwargs):
+    """Without dilation and groups."""
+    return all(name in ("dilate", "groups") and _pair(value) == (1, 1) or name == "cudnn_fast"
+               for name, value in kwargs.items())
+
+
+def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var=None, decay=0.9,
+                        axis=None):
+    """Chainer's batch_normalization: x (N, C) or (N, C, H, W), gamma and beta (C,)."""
+    if (is_fast(x, gamma, beta, running_mean, running_var) and not chainer.is_debug()
+            and x.ndim in (2, 4) and axis in (None, (0, 2, 3)[:x.ndim - 1])
+            and gamma.shape == beta.shape == x.shape[1:2]
+            and (running_mean is None) == (running_var is None)):
+        node = BatchNormalization(eps, running_mean, running_var, decay)
+        y, = node.apply((x, gamma, beta))
+        y.__class__ = Normalized
+        y.normalization = node
+        return y
+    return stock.batch_normalization(x, gamma, beta, eps=eps, running_mean=running_mean,
+                                     running_var=running_var, decay=decay, axis=axis)
+
+
+def relu(x):
+    """Chainer's relu: the positive part of x, of any shape."""
+    if isinstance(x, Normalized) and x.normalization is not None:
+        node, x.normalization = x.normalization, None
+        try:
+            return ReLU(node).apply((x,))[0]
+        finally:
+            x.normalization = node
+    return ReLU().apply((x,))[0] if is_fast(x) else stock.relu(x)

@@ -1,0 +1,356 @@
+"""The inner loops of the fast functions, compiled by Numba. Knows nothing of Chainer.
+
+Memory is pixel-major: a map of shape (N, C, H, W) lies as (H, W, N, C), so that each pixel is a dense
+(N, C) matrix and a convolution is a few dozen matrix products on whole pixels, in place, without
+im2col. All arrays come flat (one dimension, one compiled version each), float32 or float64.
+
+Every kernel takes ``(worker, workers, ...)`` and does the share of one worker. Shares are made of
+tasks with outputs of their own and a size that does not depend on the workers, so results do not
+depend on who did what when.
+"""
+
+import platform
+
+import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose addresses are looked up below)
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import get_cython_function_address, intrinsic
+
+# Rows of one matrix product: input and output of such a task stay in a core's second-level cache.
+TASK_ROWS = 512
+# Numbers per task in the elementwise kernels.
+TASK_SIZE = 32768
+
+GEMM = {np.dtype(dtype): get_cython_function_address("scipy.linalg.cython_blas", name)
+        for dtype, name in ((np.float32, "sgemm"), (np.float64, "dgemm"))}
+
+_X86 = platform.machine().lower() in ("x86_64", "amd64")
+_FLUSH_TO_ZERO, _DENORMALS_ARE_ZERO = 1 << 15, 1 << 6
+
+
+@intrinsic
+def _gemm(typingctx, address, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
+    """Calls BLAS's gemm (alpha = 1) at an address: no Python, no lock, no copies.
+
+    The address is an argument, and not a global, because code with a global pointer cannot be cached.
+    """
+    signature = types.void(*[types.intp] * 10, beta, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        byte_pointer = ir.IntType(8).as_pointer()
+
+        def reference(value):
+            return builder.bitcast(cgutils.alloca_once_value(builder, value), byte_pointer)
+
+        def integer(value):
+            return reference(builder.trunc(value, ir.IntType(32)))
+
+        def character(value):
+            return reference(builder.trunc(value, ir.IntType(8)))
+
+        def pointer(value):
+            return builder.inttoptr(value, byte_pointer)
+
+        address, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc = args
+        one = ir.Constant(beta.type, 1.0)
+        function = ir.FunctionType(ir.VoidType(), [byte_pointer] * 13)
+        builder.call(builder.inttoptr(address, function.as_pointer()), [
+            character(transa), character(transb), integer(m), integer(n), integer(k),
+            reference(one), pointer(a), integer(lda), pointer(b), integer(ldb),
+            reference(beta), pointer(c), integer(ldc)])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _swap_control(typingctx, control):
+    """Sets the floating-point control word of this thread and returns the one before; x86 only."""
+    def codegen(context, builder, signature, args):
+        if not _X86:
+            return args[0]
+        slot = cgutils.alloca_once_value(builder, args[0])
+        before = cgutils.alloca_once(builder, ir.IntType(32))
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer])
+        for name, where in (("stmxcsr", before), ("ldmxcsr", slot)):
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}")
+            builder.call(function, [builder.bitcast(where, pointer)])
+        return builder.load(before)
+
+    return types.uint32(types.uint32), codegen
+
+
+# All exceptions masked, round to nearest: the default, plus the two bits about denormal numbers. They
+# cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes millions.
+_QUICK = np.uint32(0x1F80 | _FLUSH_TO_ZERO | _DENORMALS_ARE_ZERO)
+
+_kernel = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_kernel
+def products(worker, workers, gemm, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
+             transpose, y, y_step, ldy, rows, inner, cols, bias, bias_step):
+    """y[p] = bias + sum of x[x_index[i]] @ w[w_index[i]] over first[p] <= i < first[p + 1].
+
+    x[q] is the (rows, inner) matrix that starts at q * x_step and has ldx numbers per row; y[p] and
+    w[t] likewise. transpose says that w[t] lies as (cols, inner). An empty bias counts as zero.
+    """
+    before = _swap_control(_QUICK)
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    size = y.itemsize
+    pieces = (rows + TASK_ROWS - 1) // TASK_ROWS
+    # A task's place in the sum of all tasks' costs says whose it is. A task costs its products plus 1.
+    total = pieces * (len(x_index) + len(first) - 1)
+    place = 0
+    for p in range(len(first) - 1):
+        for piece in range(pieces):
+            owner = place * workers // total
+            place += first[p + 1] - first[p] + 1
+            if owner != worker:
+                continue
+            begin, end = rows * piece // pieces, rows * (piece + 1) // pieces
+            beta = zero
+            if len(bias) or first[p] == first[p + 1]:
+                beta = one
+                for r in range(begin, end):
+                    at = p * y_step + r * ldy
+                    if len(bias):
+                        for c in range(cols):
+                            y[at + c] = bias[p * bias_step + c]
+                    else:
+                        for c in range(cols):
+                            y[at + c] = zero
+            for i in range(first[p], first[p + 1]):
+                _gemm(gemm, 84 if transpose else 78, 78, cols, end - begin, inner,
+                      w.ctypes.data + w_index[i] * w_step * size, ldw,
+                      x.ctypes.data + (x_index[i] * x_step + begin * ldx) * size, ldx, beta,
+                      y.ctypes.data + (p * y_step + begin * ldy) * size, ldy)
+                beta = one
+    _swap_control(before)
+
+
+@_kernel
+def weight_products(worker, workers, gemm, first, a_index, b_index, a, a_step, lda, b, b_step, ldb,
+                    y, rows, m, n, pieces):
+    """y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over first[t] <= i < first[t + 1].
+
+    a[p] is (rows, m), b[p] is (rows, n), y[t] is a dense (m, n). Each y[t] is made in pieces of rows.
+    """
+    before = _swap_control(_QUICK)
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    size = y.itemsize
+    tasks = (len(first) - 1) * pieces
+    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        t = task // pieces
+        begin, end = m * (task % pieces) // pieces, m * (task % pieces + 1) // pieces
+        if first[t] == first[t + 1]:
+            y[(t * m + begin) * n:(t * m + end) * n] = zero
+        beta = zero
+        for i in range(first[t], first[t + 1]):
+            _gemm(gemm, 78, 84, n, end - begin, rows,
+                  b.ctypes.data + b_index[i] * b_step * size, ldb,
+                  a.ctypes.data + (a_index[i] * a_step + begin) * size, lda, beta,
+                  y.ctypes.data + (t * m + begin) * n * size, n)
+            beta = one
+    _swap_control(before)
+
+
+@_kernel
+def sums(worker, workers, x, rows, partial):
+    """partial[t] = sum of the rows of task t; x is (rows, C), partial (tasks, C)."""
+    before = _swap_control(_QUICK)
+    tasks, channels = partial.shape
+    for t in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        total = partial[t]
+        total[:] = 0
+        for r in range(rows * t // tasks, rows * (t + 1) // tasks):
+            row = x[r * channels:(r + 1) * channels]
+            for c in range(channels):
+                total[c] += row[c]
+    _swap_control(before)
+
+
+@_kernel
+def moments(worker, workers, x, rows, means, squares):
+    """Mean, and sum of squared deviations from it, of the rows of each task; both (tasks, C)."""
+    before = _swap_control(_QUICK)
+    tasks, channels = means.shape
+    for t in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        begin, end = rows * t // tasks, rows * (t + 1) // tasks
+        mean, square = means[t], squares[t]
+        mean[:] = 0
+        square[:] = 0
+        for r in range(begin, end):
+            row = x[r * channels:(r + 1) * channels]
+            for c in range(channels):
+                mean[c] += row[c]
+        for c in range(channels):
+            mean[c] /= x.dtype.type(end - begin)
+        for r in range(begin, end):
+            row = x[r * channels:(r + 1) * channels]
+            for c in range(channels):
+                deviation = row[c] - mean[c]
+                square[c] += deviation * deviation
+    _swap_control(before)
+
+
+@_kernel
+def normalize(worker, workers, x, rows, mean, inv_std, gamma, beta, relu, y):
+    """y = gamma * (x - mean) * inv_std + beta, or the positive part of that, on (rows, C)."""
+    before = _swap_control(_QUICK)
+    channels = len(mean)
+    zero = x.dtype.type(0)
+    for r in range(rows * worker // workers, rows * (worker + 1) // workers):
+        row, out = x[r * channels:(r + 1) * channels], y[r * channels:(r + 1) * channels]
+        if relu:
+            for c in range(channels):
+                value = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
+                # NaN has to come through, as it does in numpy.maximum.
+                out[c] = zero if value <= zero else value
+        else:
+            for c in range(channels):
+                out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
+    _swap_control(before)
+
+
+@_kernel
+def normalize_sums(worker, workers, gy, x, rows, mean, inv_std, gamma, beta, relu, masked, gbetas,
+                   ggammas):
+    """Per task, the sums over the rows of gy and of gy * x_hat, which are gbeta and ggamma.
+
+    relu says that gy is the gradient behind a ReLU: it is masked first, and written to ``masked``.
+    """
+    before = _swap_control(_QUICK)
+    tasks, channels = gbetas.shape
+    zero = x.dtype.type(0)
+    for t in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        gbeta, ggamma = gbetas[t], ggammas[t]
+        gbeta[:] = 0
+        ggamma[:] = 0
+        for r in range(rows * t // tasks, rows * (t + 1) // tasks):
+            row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
+            if relu:
+                out = masked[r * channels:(r + 1) * channels]
+                for c in range(channels):
+                    x_hat = (row[c] - mean[c]) * inv_std[c]
+                    value = zero if gamma[c] * x_hat + beta[c] <= zero else g[c]
+                    out[c] = value
+                    gbeta[c] += value
+                    ggamma[c] += value * x_hat
+            else:
+                for c in range(channels):
+                    gbeta[c] += g[c]
+                    ggamma[c] += g[c] * ((row[c] - mean[c]) * inv_std[c])
+    _swap_control(before)
+
+
+@_kernel
+def normalize_backward(worker, workers, gy, x, rows, mean, inv_std, gamma, gbeta, ggamma, gx):
+    """gx = gamma * inv_std * (gy - (x_hat * ggamma + gbeta) / rows)."""
+    before = _swap_control(_QUICK)
+    channels = len(mean)
+    inverse = x.dtype.type(1 / rows)
+    scale = gamma * inv_std
+    for r in range(rows * worker // workers, rows * (worker + 1) // workers):
+        row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
+        out = gx[r * channels:(r + 1) * channels]
+        for c in range(channels):
+            x_hat = (row[c] - mean[c]) * inv_std[c]
+            out[c] = scale[c] * (g[c] - (x_hat * ggamma[c] + gbeta[c]) * inverse)
+    _swap_control(before)
+
+
+@_kernel
+def positive(worker, workers, x, y):
+    """y = max(x, 0)."""
+    before = _swap_control(_QUICK)
+    zero = x.dtype.type(0)
+    begin, end = len(x) * worker // workers, len(x) * (worker + 1) // workers
+    x, y = x[begin:end], y[begin:end]
+    for i in range(len(x)):
+        value = x[i]
+        y[i] = zero if value <= zero else value
+    _swap_control(before)
+
+
+@_kernel
+def positive_backward(worker, workers, gy, y, gx):
+    """gx = gy where y > 0, else 0."""
+    before = _swap_control(_QUICK)
+    zero = y.dtype.type(0)
+    begin, end = len(y) * worker // workers, len(y) * (worker + 1) // workers
+    gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
+    for i in range(len(y)):
+        value = gy[i]
+        gx[i] = value if y[i] > zero else zero
+    _swap_control(before)
+
+
+@_kernel
+def transpose(worker, workers, x, y):
+    """y[p, n, c] = x[n, c, p] where ``x`` is (N, C, P): to pixel-major memory."""
+    pixels, rows, channels = y.shape
+    for n in range(rows * worker // workers, rows * (worker + 1) // workers):
+        for p in range(pixels):
+            for c in range(channels):
+                y[p, n, c] = x[n, c, p]
+
+
+@_kernel
+def transpose_back(worker, workers, y, x):
+    """x[n, c, p] = y[p, n, c]: from pixel-major memory."""
+    pixels, rows, channels = y.shape
+    for n in range(rows * worker // workers, rows * (worker + 1) // workers):
+        for c in range(channels):
+            for p in range(pixels):
+                x[n, c, p] = y[p, n, c]
+
+
+@_kernel
+def space_to_depth(worker, workers, x, stride, pad, y):
+    """Blocks of stride[0] x stride[1] pixels become channels; outside the map there are zeros.
+
+    x is (N, C, H, W); y is (h, w, N, stride[0], stride[1], C).
+    """
+    rows, channels, height, width = x.shape
+    for n in range(rows * worker // workers, rows * (worker + 1) // workers):
+        for i in range(y.shape[0]):
+            for j in range(y.shape[1]):
+                for k in range(stride[0]):
+                    for m in range(stride[1]):
+                        row, column = i * stride[0] + k - pad[0], j * stride[1] + m - pad[1]
+                        inside = 0 <= row < height and 0 <= column < width
+                        for c in range(channels):
+                            y[i, j, n, k, m, c] = x[n, c, row, column] if inside else 0
+
+
+@_kernel
+def depth_to_space(worker, workers, y, stride, pad, bias, x):
+    """The way back from space_to_depth, plus bias (C,); x may hold pixels that no block reaches."""
+    rows, channels, height, width = x.shape
+    for n in range(rows * worker // workers, rows * (worker + 1) // workers):
+        for c in range(channels):
+            for row in range(height):
+                i, k = divmod(row + pad[0], stride[0])
+                for column in range(width):
+                    j, m = divmod(column + pad[1], stride[1])
+                    value = bias[c]
+                    if i < y.shape[0] and j < y.shape[1]:
+                        value += y[i, j, n, k, m, c]
+                    x[n, c, row, column] = value
+
+
+@_kernel
+def adam(worker, workers, param, grad, m, v, step, rate1, rate2, eps):
+    """Adam's update of one parameter, with its moments m and v, in one pass over memory."""
+    before = _swap_control(_QUICK)
+    begin, end = len(param) * worker // workers, len(param) * (worker + 1) // workers
+    param, grad, m, v = param[begin:end], grad[begin:end], m[begin:end], v[begin:end]
+    for i in range(len(param)):
+        m[i] += rate1 * (grad[i] - m[i])
+        v[i] += rate2 * (grad[i] * grad[i] - v[i])
+        param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
+    _swap_control(before)

@@ -1,0 +1,76 @@
+"""How maps lie in memory, and what every fast function node has in common."""
+
+import functools
+
+import numpy as np
+
+from chainer_cpu import _kernels, _workers
+from chainer_cpu._compat import import_chainer
+
+chainer = import_chainer()
+
+
+class FirstOrder:
+    """Mixed into a FunctionNode: refuses what a silent None would get wrong."""
+
+    def backward(self, indexes, grad_outputs):
+        if chainer.config.enable_backprop:
+            raise RuntimeError(
+                f"no second-order gradients ({self.label}, enable_double_backprop=True); "
+                "use Chainer's own functions and links for this network")
+        return tuple(None if g is None else chainer.Variable(g, requires_grad=False)
+                     for g in self.gradients(indexes, grad_outputs[0].array))
+
+
+# Memory. A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
+
+def pixel_major(x):
+    """The dense (H, W, N, C) array of a map x, (N, C, H, W): a view if that is how it lies."""
+    view = x.transpose(2, 3, 0, 1)
+    if view.flags.c_contiguous:
+        return view
+    n, c, h, w = x.shape
+    out = _workers.empty(view.shape, x.dtype)
+    x = np.ascontiguousarray(x)
+    _workers.run(_kernels.transpose, x.reshape(n, c, h * w), out.reshape(h * w, n, c))
+    return out
+
+
+def nchw(array):
+    """A dense (H, W, N, C) array as a dense (N, C, H, W) one."""
+    h, w, n, c = array.shape
+    out = _workers.empty((n, c, h, w), array.dtype)
+    _workers.run(_kernels.transpose_back, array.reshape(h * w, n, c), out.reshape(n, c, h * w))
+    return out
+
+
+def flat(x):
+    return x.reshape(-1)
+
+
+def column_sums(x, channels):
+    """Sums over all but the last axis of dense x."""
+    partial = np.empty((-(-x.size // _kernels.TASK_SIZE), channels), x.dtype)
+    _workers.run(_kernels.sums, flat(x), x.size // channels, partial)
+    return partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
+
+
+def is_pixel_major(x):
+    """Whether x is a map in pixel-major memory (and not, being one pixel, a plain matrix as well)."""
+    return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(2, 3, 0, 1).flags.c_contiguous
+
+
+def matrix(x):
+    return np.ascontiguousarray(x).reshape(len(x), -1)
+
+
+def dense_view(x):
+    """x as a dense array with its axes in another order, and the order that leads back."""
+    if x.ndim == 4 and not x.flags.c_contiguous and x.transpose(2, 3, 0, 1).flags.c_contiguous:
+        return x.transpose(2, 3, 0, 1), (2, 3, 0, 1)
+    return np.ascontiguousarray(x), tuple(range(x.ndim))
+
+
+@functools.cache
+def no_bias(dtype):
+    return np.empty(0, dtype)
