@@ -81,7 +81,7 @@ class Console:
         live = self._err.isatty()
         return tqdm(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
                     mininterval=0.1 if live else 30, maxinterval=10 if live else 60,
-                    bar_format="{desc}|{bar:10}| {elapsed}<{remaining}{postfix}",
+                    bar_format="{desc} |{bar:10}| {elapsed}<{remaining}{postfix}",
                     file=self._err if live else _Lines(sys.stderr))
 
 

@@ -2,10 +2,11 @@
 
 import functools
 import os
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from runfolder import replace_file
 
 SCALE = 6  # a pixel of an image becomes 6x6 pixels of the picture
 GAP = 12
@@ -80,13 +81,4 @@ def _fit_text(draw, xy, text, width):
 
 def save_png(picture, path):
     """Writes a PIL image so that there is never half a PNG under that name."""
-    temporary = Path(f"{path}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            picture.save(file, "PNG")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace_file(path, lambda file: picture.save(file, "PNG"))

@@ -228,7 +228,7 @@ class Run:
                     rate = self.iterations * settings["batch_size"] / seconds
                     bar.set_postfix_str(f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
                                         f"{rate:,.0f} images/s", refresh=False)
-                bar.set_description(f"epoch {trainer.epoch}/{settings['epochs']}", refresh=False)
+                bar.set_description_str(f"epoch {trainer.epoch}/{settings['epochs']}", refresh=False)
                 bar.update(trainer.epoch + trainer.iteration / self.iterations - bar.n)
                 if self.signals.received and trainer.epoch < settings["epochs"]:
                     return self.stop()
