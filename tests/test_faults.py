@@ -429,6 +429,14 @@ def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_leaves_no_lock(g
     finished(folder, golden[0])
 
 
+def test_a_folder_behind_a_link_is_the_same_folder(golden, tmp_path, command):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert command(*SETTINGS, "--out", "link")[0] == 0
+    finished(tmp_path / "real", golden[0])
+    assert command(*SETTINGS, "--out", "real")[0] == 2
+
+
 # -- full disk, lost folder, no memory, no terminal -------------------------------------------------------
 
 def test_a_disk_too_small_is_found_before_the_first_epoch(tmp_path, command, monkeypatch):
@@ -490,6 +498,31 @@ def test_out_of_memory_is_one_line_and_the_checkpoint_survives(golden, tmp_path)
     assert "out of memory" in log.read_text() and "--batch-size" in log.read_text()
     assert call(["--resume", "--out", folder]) == 0
     finished(folder, golden[0])
+
+
+def test_a_limit_on_memory_is_one_line_too(golden, tmp_path):
+    log = tmp_path / "log"
+
+    def limit():
+        def load(*_):
+            with open("/proc/self/statm") as file:
+                now = int(file.read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (now + 2**26, now + 2**26))
+            return mnist.Images(np.zeros((10**5, 1, 28, 28), np.float32), None, "too many")
+        mnist.load = load
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("reads /proc")
+    assert call(argv(tmp_path / "run"), limit, log) == 1
+    assert "out of memory" in log.read_text() and log.read_text().count("\n") == 1
+
+
+def test_a_step_size_that_blows_up_stops_by_itself_and_keeps_a_finite_checkpoint(command, tmp_path):
+    code, _, err = command(*SETTINGS, "--alpha", "1e30", "--epochs", "20")
+    assert code == 1 and "of epoch" in err.splitlines()[-1]
+    for path in checkpoint.paths(tmp_path / "result"):
+        arrays, _ = checkpoint.read(path)
+        checkpoint.check(arrays, like=arrays)
 
 
 @pytest.mark.parametrize("where", ["loss", "weight"])
