@@ -32,11 +32,10 @@ MNIST_SHA256 = "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83
 OPENML_SHAPE = (70_000, 784)
 # Seconds for OpenML to say something. A name may have two addresses, each with its own wait.
 TIMEOUT = 15
-# Batch normalization needs something to average over.
+# Batch normalization needs at least two images to average over.
 FEWEST_IMAGES = 2
 
 FOUR_FILES = "the four IDX files of MNIST"
-AGAIN = "get the file again or name another folder"
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,12 @@ def _read(data):
         return _read_openml()
     except _Unavailable as reason:
         if data == "openml":
-            raise DataError(f"MNIST could not be fetched from OpenML (--data openml, {reason}); try "
-                            f"again later, or offline use --data PATH, a folder with {FOUR_FILES}, "
-                            "or --data digits") from reason
-        warnings.warn(f"MNIST could not be fetched from OpenML ({reason}); using scikit-learn's 8×8 "
-                      "digits instead; for MNIST, start again online or give --data PATH, a folder "
-                      f"with {FOUR_FILES}", DataWarning)
+            raise DataError(f"MNIST could not be fetched from OpenML (--data openml, {reason}); "
+                            "try again later, or offline use --data PATH, a folder with "
+                            f"{FOUR_FILES}, or --data digits") from reason
+        warnings.warn(f"MNIST could not be fetched from OpenML ({reason}); using scikit-learn's "
+                      "8×8 digits instead; for MNIST, start again online or give --data PATH, a "
+                      f"folder with {FOUR_FILES}", DataWarning)
         return _read_digits()
 
 
@@ -198,7 +197,8 @@ def _read_bytes(path):
 
 
 def _wrong(what, path, expected, found):
-    return DataError(f"{what} ({path}, expected {expected}, found {found}); {AGAIN}")
+    return DataError(f"{what} ({path}, expected {expected}, found {found}); get the file again or "
+                     "name another folder")
 
 
 # OpenML
@@ -208,7 +208,7 @@ def _read_openml():
     path = _cache_file()
     arrays = _read_cache(path)
     if arrays is None:
-        print("Fetching MNIST from OpenML: 15 MB, then up to a minute to read them; kept for later "
+        print("Fetching MNIST from OpenML: 15 MB, then up to a minute of parsing; kept for later "
               f"in {path}", file=sys.stderr, flush=True)
         arrays = _fetch()
         _write_cache(path, *arrays)
@@ -239,7 +239,7 @@ def _fetch():
     if bunch.data.shape != OPENML_SHAPE:
         raise _Unavailable("expected {} × {}, found {} × {}".format(*OPENML_SHAPE,
                                                                     *bunch.data.shape))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # a missing value is NaN: the comparison finds it
         pixels = bunch.data.astype(np.uint8, order="C")
     if not np.array_equal(pixels, bunch.data):
         raise _Unavailable("expected pixels that are whole numbers from 0 to 255, found others")

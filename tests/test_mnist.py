@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,12 +73,12 @@ def idx(array):
     return header + array.tobytes()
 
 
-def idx_files(pixels=PIXELS, labels=LABELS):
+def idx_files():
     return {
-        TRAIN_IMAGES: idx(pixels[:TRAINING]),
-        TRAIN_LABELS: idx(labels[:TRAINING]),
-        TEST_IMAGES: idx(pixels[TRAINING:]),
-        TEST_LABELS: idx(labels[TRAINING:]),
+        TRAIN_IMAGES: idx(PIXELS[:TRAINING]),
+        TRAIN_LABELS: idx(LABELS[:TRAINING]),
+        TEST_IMAGES: idx(PIXELS[TRAINING:]),
+        TEST_LABELS: idx(LABELS[TRAINING:]),
     }
 
 
@@ -104,6 +105,12 @@ def test_compressed_and_plain_files_may_be_mixed(tmp_path, small_mnist):
     files = idx_files()
     for name in (TRAIN_IMAGES, TEST_LABELS):
         files[name + ".gz"] = gzip.compress(files.pop(name))
+    assert_zeros(mnist.load(0, write(tmp_path, files)))
+
+
+def test_a_plain_file_wins_over_its_gz(tmp_path, small_mnist):
+    files = idx_files()
+    files[TRAIN_IMAGES + ".gz"] = gzip.compress(idx(255 - PIXELS[:TRAINING]))
     assert_zeros(mnist.load(0, write(tmp_path, files)))
 
 
@@ -267,16 +274,15 @@ class SmallOpenML(ThreadingHTTPServer):
             "description": {"data_set_description": description},
         }
         self.pages = {name: json.dumps(page).encode() for name, page in pages.items()}
-        self.pages["data"] = data
+        self.pages["download"] = data
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        kinds = ("list", "features", "qualities", "download")
-        kind = next((kind for kind in kinds if f"/{kind}/" in self.path), "description")
-        kind = "data" if kind == "download" else kind
-        self.server.asked.append(kind)
-        self.server.faults.get(kind, Handler.answer)(self, gzip.compress(self.server.pages[kind]))
+        pages = self.server.pages
+        page = next((page for page in pages if f"/{page}/" in self.path), "description")
+        self.server.asked.append(page)
+        self.server.faults.get(page, Handler.answer)(self, gzip.compress(pages[page]))
 
     def answer(self, body, sent=None):
         self.send_response(200)
@@ -350,6 +356,10 @@ def html(handler, body):
     handler.answer(gzip.compress(b"<html>Please log in to this network</html>"))
 
 
+def other(handler, body):
+    handler.answer(gzip.compress(arff(255 - PIXELS, LABELS)))
+
+
 def status(code):
     return lambda handler, body: handler.send_error(code)
 
@@ -357,23 +367,24 @@ def status(code):
 OPENML_FAULTS = {
     "silent": ("list", silent, "timed out"),
     "silent later": ("description", silent, "timed out"),
-    "silent half way": ("data", silent_half_way, "timed out"),
+    "silent half way": ("download", silent_half_way, "timed out"),
     "HTTP 500": ("list", status(500), "HTTP Error 500"),
-    "HTTP 503 for the data": ("data", status(503), "HTTP Error 503"),
+    "HTTP 503 for the data": ("download", status(503), "HTTP Error 503"),
     "HTTP 412": ("list", status(412), "mnist_784 with version 1 not found"),
     "HTML page": ("list", html, "JSONDecodeError"),
-    "HTML page for the data": ("data", html, "MD5"),
-    "cut": ("data", cut, "EOFError"),
-    "other bytes": ("data", lambda handler, body: handler.answer(gzip.compress(b"@DATA")), "MD5"),
+    "HTML page for the data": ("download", html, "MD5"),
+    "cut": ("download", cut, "EOFError"),
+    "other bytes": ("download", other, "MD5"),
 }
 
 
 @pytest.mark.parametrize("page, fault, reason", OPENML_FAULTS.values(), ids=OPENML_FAULTS)
 def test_a_failed_fetch_is_told_in_one_line_and_leaves_nothing_behind(
         openml, tmp_path, monkeypatch, page, fault, reason):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     openml.faults[page] = fault
     with monkeypatch.context() as hasty:
-        hasty.setattr(mnist, "TIMEOUT", 0.5)
+        hasty.setattr(mnist, "TIMEOUT", 1)
         with pytest.raises(mnist.DataError) as caught:
             mnist.load(0, "openml")
     message = one_line(caught)
@@ -381,14 +392,14 @@ def test_a_failed_fetch_is_told_in_one_line_and_leaves_nothing_behind(
     assert "--data openml" in message
     assert "--data PATH" in message and "--data digits" in message
     assert socket.getdefaulttimeout() is None
-    assert not list(tmp_path.rglob("*.npz"))
+    assert list(tmp_path.iterdir()) == []
     openml.faults.clear()
     assert_zeros(mnist.load(0, "openml"))
 
 
 def test_a_silent_openml_costs_a_single_wait_of_which_two_fit_in_30_seconds(openml, monkeypatch):
     assert 2 * mnist.TIMEOUT <= 30
-    monkeypatch.setattr(mnist, "TIMEOUT", 0.5)
+    monkeypatch.setattr(mnist, "TIMEOUT", 1)
     openml.faults["description"] = silent
     with pytest.raises(mnist.DataError, match="timed out"):
         mnist.load(0, "openml")
@@ -399,10 +410,11 @@ def test_a_silent_openml_costs_a_single_wait_of_which_two_fit_in_30_seconds(open
     (PIXELS[:12], LABELS[:12], "expected 13 × 784, found 12 × 784"),
     (PIXELS + 0.5, LABELS, "whole numbers from 0 to 255"),
     (PIXELS.astype(int) + 1, LABELS, "whole numbers from 0 to 255"),
-    (PIXELS, LABELS + 3, "labels from 0 to 9"),
-], ids=["an image short", "halves", "256", "label 11"])
+    (np.where(PIXELS == 0, np.nan, PIXELS), LABELS, "whole numbers from 0 to 255"),
+    (PIXELS, LABELS + 2, "labels from 0 to 9"),
+], ids=["an image short", "halves", "256", "no number", "label 10"])
 def test_a_data_set_of_another_form_is_refused(openml, tmp_path, pixels, labels, told):
-    openml.serve_data(arff(pixels, np.minimum(labels, 10)))
+    openml.serve_data(arff(pixels, labels))
     with pytest.raises(mnist.DataError, match=told) as caught:
         mnist.load(0, "openml")
     one_line(caught)
@@ -466,6 +478,19 @@ def test_no_damage_to_the_copy_ever_gives_wrong_images(openml, tmp_path, monkeyp
                 assert len(caught) == 1 and str(cache) in one_line(caught[0])
                 noticed += 1
     assert noticed > 150
+
+
+@pytest.mark.parametrize("pixels, told", [
+    (PIXELS ^ 1, "checksum differs"),
+    (PIXELS.reshape(13, 784), "other arrays than expected"),
+], ids=["values", "shape"])
+def test_a_copy_that_was_changed_is_not_used(openml, tmp_path, pixels, told):
+    mnist.load(0, "openml")
+    with np.load(tmp_path / CACHE) as kept:
+        arrays = {**kept, "pixels": pixels}
+    np.savez(tmp_path / CACHE, **arrays)
+    with pytest.warns(mnist.DataWarning, match=told):
+        assert_zeros(mnist.load(0, "openml"))
 
 
 def test_a_cache_folder_that_cannot_be_made_costs_a_warning(openml, tmp_path):
