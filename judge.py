@@ -1,0 +1,232 @@
+"""The figures of quality: generated images beside real ones of the run's own data.
+
+They need a CPU, scikit-learn and no download.
+"""
+
+import numpy as np
+
+# scikit-learn takes a second to import: the classes that need it do so, and --help does not wait.
+
+COLUMNS = ("epoch", "frechet", "precision", "recall", "digit_share", "diversity", "nearest")
+
+COMPONENTS = 50   # of the PCA: 81 % of the variance of MNIST's digits
+NEIGHBOURS = 3    # k of precision and recall, as in Kynkäänniemi et al.
+KEPT = 0.95       # share of a manifold's spheres, the smaller ones, that count: see _Manifold
+HELD_OUT = 1000   # real images in the reference row, and samples in a measurement, at most
+FITTED = 10_000   # images that the PCA and the classifier learn from, at most
+FEWEST = NEIGHBOURS + 1  # points without which a manifold means nothing
+
+
+class Judge:
+    """Measures samples against the real images of a run; fitted once.
+
+    images: float32 (n, 1, 28, 28), labels: int (n,), of all ten digits; digit: 0-9 or "all", which
+    of them the generator is trained on. Raises ValueError if there are fewer than 8 of those, or
+    if they are all alike.
+
+    The generator trains on all of them, so "held out" is the judge's own matter: half of them, at
+    most 1000, are kept from everything that the judge fits and serve as the ceiling alone.
+    n_samples is their number, and how many samples a measurement should have: Fréchet distance,
+    precision and recall depend on it.
+
+    The split is drawn from a stream of its own, the same for every run: nothing of the training's
+    random state is touched, and runs on the same images can be compared.
+    """
+
+    def __init__(self, images, labels, digit):
+        order = np.random.RandomState(0).permutation(len(images))
+        own = order if digit == "all" else order[labels[order] == digit]
+        if len(own) < 2 * FEWEST:
+            raise ValueError(f"too few real images to judge samples by ({len(own)} of digit "
+                             f"{digit}); it takes {2 * FEWEST}")
+        self.digit = digit
+        self.n_samples = min(len(own) // 2, HELD_OUT)
+        fit, held = own[:-self.n_samples][:FITTED], own[-self.n_samples:]
+        self._held = images[held]
+
+        self._space = _Space(images[fit])
+        self._real = self._space(images[fit])
+        self._distance = _mean_distance(self._real[:HELD_OUT])
+        if self._distance == 0:
+            raise ValueError(f"no samples can be judged by real images that are all alike "
+                             f"({len(own)} of digit {digit}); check the images")
+        self._manifold = _Manifold(self._real[:self.n_samples])
+        self._fitted = _Neighbours(self._real)
+        self._training = _Neighbours(self._space(images[own]))
+
+        taught = order[~np.isin(order, held)][:FITTED]
+        self._classifier = _Classifier(images[taught], labels[taught])
+
+    def measure(self, samples):
+        """Returns the figures of generated images, {column: float}.
+
+        samples: float32 (m, 1, 28, 28), values unbounded, m >= 4. Raises ValueError for fewer, and
+        for values that are not finite: training has diverged, and there is nothing to measure.
+
+        frechet: see frechet_distance; 0 for the same distribution, 1 for nothing but the mean.
+        precision: share of the samples inside the manifold of the real images, that is, not farther
+            from one of them than its third nearest real neighbour is.
+        recall: share of the real images inside the manifold of the samples
+            (both: Kynkäänniemi et al. 2019, but for the detail told in _Manifold).
+        digit_share: share of the samples that a classifier, trained on the real ten digits, takes
+            for the trained one. For digit "all": the share that it takes for any digit, times how
+            evenly the ten occur among those, exp(entropy) / 10; 1 if all are as frequent, 0.1 if
+            there is only one.
+        diversity: mean distance between two samples, relative to that between two real images; 0 if
+            all samples are the same.
+        nearest: mean distance from a sample to the nearest training image, relative to that from a
+            training image to the nearest other one: 0 for copies, 1 for new images as good as real
+            ones, more for worse ones. NaN if every training image has a double.
+        """
+        return self._figures(samples, self._training)
+
+    def reference_real(self):
+        """Returns the figures of the held-out real images: the ceiling, what perfection would get.
+
+        As they are training images themselves, their nearest is looked for among those fitted.
+        """
+        return self._figures(self._held, self._fitted)
+
+    def _figures(self, samples, training):
+        if len(samples) < FEWEST:
+            raise ValueError(f"too few samples to judge ({len(samples)}); it takes {FEWEST}")
+        if not np.isfinite(samples).all():
+            raise ValueError("samples with values that are not finite; the training has diverged")
+        features = self._space(samples)
+        figures = {
+            "frechet": frechet_distance(self._real, features),
+            "precision": self._manifold.share_inside(features),
+            "recall": _Manifold(features).share_inside(self._manifold.points),
+            "digit_share": self._digit_share(samples),
+            "diversity": _mean_distance(features) / self._distance,
+            "nearest": training.relative_distance(features),
+        }
+        return {column: float(figure) for column, figure in figures.items()}
+
+    def _digit_share(self, samples):
+        counts = np.bincount(self._classifier.digits(samples), minlength=10)
+        if self.digit != "all":
+            return counts[self.digit] / len(samples)
+        shares = counts[counts > 0] / max(counts.sum(), 1)
+        return counts.sum() / len(samples) * np.exp(-np.sum(shares * np.log(shares))) / 10
+
+
+class _Space:
+    """The features: up to 50 principal components of images, each on a scale of its own.
+
+    As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
+    norm 1 (a blank image stays 0). Distances between the values as they are would take haze for
+    digits: it lies near the mean image, and that is nearer to many real images than these are to
+    each other. The untrained generator had precision 1.00 then on MNIST's threes, fives and eights;
+    like this, 0.00 on every digit.
+    """
+
+    def __init__(self, images):
+        from sklearn.decomposition import PCA
+
+        # Fewer components than images: in as many, any image would be equally far from all of them.
+        self._pca = PCA(min(COMPONENTS, len(images) - 1), svd_solver="covariance_eigh")
+        self._pca.fit(_own_scale(images))
+
+    def __call__(self, images):
+        """(n, 1, 28, 28) to (n, components); in parts, for 70,000 images are a lot of memory."""
+        return np.concatenate([self._pca.transform(_own_scale(images[i:i + FITTED]))
+                               for i in range(0, len(images), FITTED)])
+
+
+class _Classifier:
+    """Tells the digit of an image: that of most of the five nearest real images, or none.
+
+    With 10,000 images of MNIST it is right for 96.3 % of the others (zeros: 99.3 %), fitted in
+    0.1 s and with nothing that might not converge; a perceptron of 100 units got 95.0 %, an RBF-SVM
+    96.8 %, ten times as slowly. A classifier that must choose takes haze for a digit, mostly 1, 5
+    or 6, so an image shows none if it is farther from the nearest real image than 99 % of these
+    are from each other. (Held-out zeros: 99.1 % are zeros then, debris of a bad epoch 31 and no
+    longer 86 %.)
+    """
+
+    def __init__(self, images, labels):
+        from sklearn.neighbors import KNeighborsClassifier
+
+        self._space = _Space(images)
+        self._nearest = KNeighborsClassifier(min(5, len(images) - 1))
+        self._nearest.fit(self._space(images), labels)
+        self._farthest = np.quantile(self._nearest.kneighbors(n_neighbors=1)[0], 0.99)
+
+    def digits(self, images):
+        """The digits that images show; those that show none are left out."""
+        features = self._space(images)
+        known = self._nearest.kneighbors(features, 1)[0][:, 0] <= self._farthest
+        return self._nearest.predict(features[known]) if known.any() else np.zeros(0, int)
+
+
+def _own_scale(images):
+    pixels = images.reshape(len(images), -1)
+    pixels = pixels - pixels.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(pixels, axis=1, keepdims=True)
+    return pixels / np.where(norms > 0, norms, 1)
+
+
+def frechet_distance(real, generated):
+    """The Fréchet distance between Gaussians, relative to the variance of the real features.
+
+    With the mean m and the covariance C of the real (r) and the generated (g) features, (n, k) each,
+
+        (|m_r - m_g|^2 + tr(C_r + C_g - 2 (C_r^1/2 C_g C_r^1/2)^1/2)) / tr C_r
+
+    The numerator is that of Heusel et al. 2017, there with the features of an Inception network.
+    """
+    cov_r, cov_g = (np.cov(x, rowvar=False, dtype=np.float64) for x in (real, generated))
+    # The matrix under the root is symmetric, unlike C_r C_g, which has the same eigenvalues but
+    # whose root rounding would make complex.
+    values, vectors = np.linalg.eigh(cov_r)
+    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    values = np.linalg.eigvalsh(root @ cov_g @ root).clip(0)
+    distance = (np.sum((real.mean(axis=0) - generated.mean(axis=0)) ** 2)
+                + np.trace(cov_r) + np.trace(cov_g) - 2 * np.sqrt(values).sum())
+    return max(distance, 0) / np.trace(cov_r)
+
+
+class _Manifold:
+    """Where images lie: around each a sphere that reaches to its third nearest neighbour.
+
+    Unlike in Kynkäänniemi et al. 2019, the largest twentieth of the spheres does not count. One odd
+    image, far from all others, has a sphere that swallows haze and noise: with it the untrained
+    generator got precision 0.99 on MNIST's ones, without it 0.00, and held-out ones 0.86 instead
+    of 0.90. (Their section on realism scores leaves out half of the spheres for the same reason.)
+    """
+
+    def __init__(self, points):
+        from sklearn.neighbors import NearestNeighbors
+
+        self.points = points
+        radii = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors()[0][:, -1]
+        self._kept = radii <= np.quantile(radii, KEPT)
+        self._radii = radii[self._kept]
+
+    def share_inside(self, points):
+        from sklearn.metrics import pairwise_distances
+
+        distances = pairwise_distances(points, self.points[self._kept])
+        return np.mean((distances <= self._radii).any(axis=1))
+
+
+class _Neighbours:
+    """Training images, among which the one nearest to a sample is looked for."""
+
+    def __init__(self, features):
+        from sklearn.neighbors import NearestNeighbors
+
+        self._index = NearestNeighbors().fit(features)
+        # The nearest is the image itself, the second its neighbour.
+        self._typical = self._index.kneighbors(features[:HELD_OUT], 2)[0][:, 1].mean()
+
+    def relative_distance(self, features):
+        nearest = self._index.kneighbors(features, 1)[0].mean()
+        return nearest / self._typical if self._typical > 1e-6 else np.nan
+
+
+def _mean_distance(features):
+    from sklearn.metrics import pairwise_distances
+
+    return pairwise_distances(features).sum() / (len(features) * (len(features) - 1))
