@@ -15,6 +15,6 @@ def __getattr__(name):
     if name == "chainer":
         from chainer_cpu._compat import import_chainer
         return import_chainer()
-    if name in ("functions", "links"):
+    if name in ("functions", "links", "optimizers"):
         return importlib.import_module(f"chainer_cpu.{name}")
     raise AttributeError(f"module 'chainer_cpu' has no attribute {name!r}")

@@ -14,9 +14,9 @@ chainer = import_chainer()
 _FEW = 32
 
 
-# Convolution. "Small" is the convolution's output and the deconvolution's input, "big" the other
-# side. Both have W of shape (small channels, big channels, kh, kw), and these three products serve
-# the forward and backward passes of both.
+# "Small" is the convolution's output and the deconvolution's input, "big" the other side. Both have
+# W of shape (small channels, big channels, kh, kw), and three kinds of products serve all passes of
+# both: to small, to big, and the gradient of W.
 
 @functools.lru_cache(maxsize=256)
 def _taps(small, big, ksize, stride, pad):
@@ -30,104 +30,105 @@ def _taps(small, big, ksize, stride, pad):
 
 
 @functools.lru_cache(maxsize=1024)
-def _by(axis, groups, *geometry):
-    """The taps sorted along one of their axes, and where each of its groups begins."""
+def _by_output(axis, size, *geometry):
+    """The taps sorted by small pixel (axis 0) or big pixel (1), of which there are ``size``.
+
+    Returns the order in which to make the outputs, where each one's taps begin, and the three rows
+    of the taps. Big pixels that need the same small pixel are made one after the other.
+    """
     taps = _taps(*geometry)
-    order = np.argsort(taps[axis], kind="stable")
-    first = np.searchsorted(taps[axis][order], np.arange(groups + 1))
-    return (first, *np.ascontiguousarray(taps[:, order]))
+    first = np.searchsorted(np.sort(taps[axis]), np.arange(size + 1))
+    met = np.zeros(size, np.int64)
+    met[taps[axis]] = taps[1 - axis]
+    order = np.arange(size) if axis == 0 else np.argsort(met, kind="stable")
+    return (order, first, *np.ascontiguousarray(taps[:, np.argsort(taps[axis], kind="stable")]))
 
 
-class _Geometry:
-    """One layer's numbers: sizes of the maps, filter, stride, padding."""
+@functools.lru_cache(maxsize=256)
+def _by_small(*geometry):
+    """The taps sorted by small pixel, to come back to it while it is in the cache."""
+    taps = _taps(*geometry)
+    return tuple(np.ascontiguousarray(taps[:, np.argsort(taps[0], kind="stable")]))
 
-    def __init__(self, small, big, ksize, stride, pad):
-        self.key = (tuple(small), tuple(big), tuple(ksize), tuple(stride), tuple(pad))
-        self.small, self.big, self.ksize, self.stride, self.pad = self.key
 
-    def is_folded(self, channels):
-        """Whether the big side, having few channels, is turned into a small side with many."""
-        return self.ksize == self.stride and channels * self.ksize[0] * self.ksize[1] <= _FEW
+class _Layer:
+    """One layer's numbers, and its products.
 
-    def fold(self, x):
-        """Big map (N, C, H, W) to (h, w, N, kh * kw * C)."""
-        n, c = x.shape[:2]
-        out = _workers.empty((*self.small, n, *self.ksize, c), x.dtype)
-        _workers.run(_kernels.space_to_depth, np.ascontiguousarray(x), self.stride, self.pad, out)
-        return out.reshape(*self.small, n, -1)
+    W is (small channels, big channels, kh, kw). A big side with few channels is folded: the pixels
+    under a filter, which do not overlap, become the channels of a map as small as the small side,
+    and one tap is left.
+    """
 
-    def unfold(self, y, bias, channels):
-        """(h, w, N, kh * kw * C) to a big map (N, C, H, W)."""
-        n = y.shape[2]
-        out = _workers.empty((n, channels, *self.big), y.dtype)
-        _workers.run(_kernels.depth_to_space, y.reshape(*self.small, n, *self.ksize, channels),
-                     self.stride, self.pad, bias, out)
+    def __init__(self, small, big, W, stride, pad):
+        self.small, self.big, self.stride, self.pad = small, big, stride, pad
+        self.small_channels, self.big_channels = W.shape[:2]
+        self.ksize = W.shape[2:]
+        self.is_folded = self.ksize == stride and W[0].size <= _FEW
+        self.taps = (small, big, self.ksize, stride, pad)
+        if self.is_folded:
+            self.taps = (small, small, (1, 1), (1, 1), (0, 0))
+
+    def lay(self, x):
+        """A map of the big side, (N, C, H, W), as the products take it: (h, w, N, C')."""
+        if not self.is_folded:
+            return pixel_major(x)
+        out = _workers.empty((*self.small, len(x), *self.ksize, x.shape[1]), x.dtype)
+        _workers.run(_kernels.space_to_depth, out.size, np.ascontiguousarray(x), self.stride, self.pad,
+                     out)
+        return out.reshape(*self.small, len(x), -1)
+
+    def _weights(self, W):
+        """W as a dense (kh, kw, small, big): a view where the link stored it so."""
+        if self.is_folded:
+            return np.ascontiguousarray(W.transpose(0, 2, 3, 1)).reshape(1, 1, len(W), -1)
+        return np.ascontiguousarray(W.transpose(2, 3, 0, 1))
+
+    def to_small(self, laid, W, bias):
+        """The convolution: a map laid out by ``lay`` to (N, C', h, w)."""
+        return self._products(laid, self._weights(W), bias, to_small=True).transpose(2, 3, 0, 1)
+
+    def to_big(self, small, W, bias):
+        """The deconvolution: (N, C', h, w) to (N, C, H, W)."""
+        small = pixel_major(small)
+        if not self.is_folded:
+            y = self._products(small, self._weights(W), bias, to_small=False)
+            return y.transpose(2, 3, 0, 1)
+        rows = small.shape[2]
+        y = self._products(small, self._weights(W), None, to_small=False)
+        out = _workers.empty((rows, self.big_channels, *self.big), y.dtype)
+        bias = np.zeros(self.big_channels, y.dtype) if bias is None else np.ascontiguousarray(bias)
+        _workers.run(_kernels.depth_to_space, out.size,
+                     y.reshape(*self.small, rows, *self.ksize, self.big_channels), self.stride,
+                     self.pad, bias, out)
         return out
 
-    def folded(self):
-        """The geometry that is left after folding: one tap."""
-        return _Geometry(self.small, self.small, (1, 1), (1, 1), (0, 0))
+    def _products(self, x, W, bias, to_small):
+        """Sums over taps of pixels of x, (h, w, N, C), times W, (kh, kw, small, big)."""
+        rows, inner = x.shape[2:]
+        cols = W.shape[2 if to_small else 3]
+        map_size = self.taps[0 if to_small else 1]
+        order, first, small, big, tap = _by_output(0 if to_small else 1, map_size[0] * map_size[1],
+                                                   *self.taps)
+        y = _workers.empty((*map_size, rows, cols), x.dtype)
+        _workers.run(_kernels.products, len(tap) * rows * inner * cols // 45, _kernels.GEMM[x.dtype],
+                     order, first, big if to_small else small, tap,
+                     flat(x), rows * inner, inner, flat(W), W[0, 0].size, W.shape[3], to_small,
+                     flat(y), rows * cols, cols, rows, inner, cols,
+                     no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias), 0)
+        return y
 
-
-def _tap_major(W):
-    """W (small, big, kh, kw) as a dense (kh, kw, small, big): a view where the link stored it so."""
-    return np.ascontiguousarray(W.transpose(2, 3, 0, 1))
-
-
-def _folded_weights(W):
-    return np.ascontiguousarray(W.transpose(0, 2, 3, 1)).reshape(1, 1, len(W), -1)
-
-
-def _to_small(geometry, big, W, bias):
-    """The convolution: big map (N, C, H, W) to a dense (h, w, N, C')."""
-    if geometry.is_folded(W.shape[1]):
-        return _products(geometry.folded(), geometry.fold(big), _folded_weights(W), bias, True)
-    return _products(geometry, pixel_major(big), _tap_major(W), bias, True)
-
-
-def _to_big(geometry, small, W, bias):
-    """The deconvolution: small map (N, C', h, w) to a big one (N, C, H, W)."""
-    small = pixel_major(small)
-    if geometry.is_folded(W.shape[1]):
-        folded = _products(geometry.folded(), small, _folded_weights(W), None, False)
-        bias = np.zeros(W.shape[1], W.dtype) if bias is None else bias
-        return geometry.unfold(folded, bias, W.shape[1])
-    return _products(geometry, small, _tap_major(W), bias, False).transpose(2, 3, 0, 1)
-
-
-def _products(geometry, x, W, bias, to_small):
-    """Sums over taps of pixels of x, (h, w, N, C), times W, (kh, kw, small, big)."""
-    rows, inner = x.shape[2:]
-    cols = W.shape[2 if to_small else 3]
-    map_size = geometry.small if to_small else geometry.big
-    first, small, big, tap = _by(0 if to_small else 1, map_size[0] * map_size[1], *geometry.key)
-    y = _workers.empty((*map_size, rows, cols), x.dtype)
-    _workers.run(_kernels.products, _kernels.GEMM[x.dtype], first, big if to_small else small, tap,
-                 flat(x), rows * inner, inner, flat(W), W[0, 0].size, W.shape[3], to_small,
-                 flat(y), rows * cols, cols, rows, inner, cols,
-                 no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias), 0)
-    return y
-
-
-def _weight_gradient(geometry, small, big, channels, dtype):
-    """Gradient of W, (small channels, big channels, kh, kw), in the memory order of the weights."""
-    small = pixel_major(small)
-    m, taps = small.shape[3], geometry.ksize
-    folded = geometry.is_folded(channels)
-    if folded:
-        big, geometry = geometry.fold(big), geometry.folded()
-    else:
-        big = pixel_major(big)
-    n, rows = big.shape[3], big.shape[2]
-    count = geometry.ksize[0] * geometry.ksize[1]
-    first, a, b, _ = _by(2, count, *geometry.key)
-    y = np.empty((count, m, n), dtype)
-    pieces = max(1, min(m // 32, -(-2 * _workers.count() // count)))
-    _workers.run(_kernels.weight_products, _kernels.GEMM[y.dtype], first, a, b, flat(small),
-                 rows * m, m, flat(big), rows * n, n, flat(y), rows, m, n, pieces)
-    if folded:
-        return y.reshape(m, *taps, channels).transpose(0, 3, 1, 2)
-    return y.reshape(*taps, m, n).transpose(2, 3, 0, 1)
+    def weight_gradient(self, small, laid):
+        """Gradient of W, in the memory order of the weights."""
+        small = pixel_major(small)
+        rows, m, n = *small.shape[2:], laid.shape[3]
+        a, b, tap = _by_small(*self.taps)
+        y = np.empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
+        _workers.run(_kernels.weight_products, _workers.ALWAYS, _kernels.GEMM[y.dtype], a, b, tap,
+                     flat(small), rows * m, m, flat(laid), rows * n, n, y, rows, m, n)
+        y = y.sum(axis=0) if len(y) > 1 else y[0]
+        if self.is_folded:
+            return y.reshape(m, *self.ksize, self.big_channels).transpose(0, 3, 1, 2)
+        return y.reshape(*self.ksize, m, n).transpose(2, 3, 0, 1)
 
 
 class Convolution2D(FirstOrder, chainer.FunctionNode):
@@ -138,18 +139,20 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
 
     def forward(self, inputs):
         x, W, *b = inputs
-        small = [(size + 2 * pad - k) // stride + 1 for size, pad, k, stride in
-                 zip(x.shape[2:], self.pad, W.shape[2:], self.stride)]
-        self.geometry = _Geometry(small, x.shape[2:], W.shape[2:], self.stride, self.pad)
-        self.retain_inputs((0, 1))
-        return _to_small(self.geometry, x, W, *b or [None]).transpose(2, 3, 0, 1),
+        small = tuple((size + 2 * pad - k) // stride + 1 for size, pad, k, stride in
+                      zip(x.shape[2:], self.pad, W.shape[2:], self.stride))
+        self.layer = _Layer(small, x.shape[2:], W, self.stride, self.pad)
+        # Kept instead of x: the same memory, or a copy that is wanted again.
+        self.laid = self.layer.lay(x)
+        self.retain_inputs((1,))
+        return self.layer.to_small(self.laid, W, *b or [None]),
 
     def gradients(self, indexes, gy):
-        x, W = (v.array for v in self.get_retained_inputs())
+        W, = self.get_retained_inputs()
         if 0 in indexes:
-            yield _to_big(self.geometry, gy, W, None)
+            yield self.layer.to_big(gy, W.array, None)
         if 1 in indexes:
-            yield _weight_gradient(self.geometry, gy, x, W.shape[1], W.dtype)
+            yield self.layer.weight_gradient(gy, self.laid)
         if 2 in indexes:
             yield column_sums(pixel_major(gy), gy.shape[1])
 
@@ -165,17 +168,20 @@ class Deconvolution2D(FirstOrder, chainer.FunctionNode):
 
     def forward(self, inputs):
         x, W, *b = inputs
-        big = [stride * (size - 1) + k - 2 * pad if out is None else out for out, size, pad, k, stride
-               in zip(self.outsize, x.shape[2:], self.pad, W.shape[2:], self.stride)]
-        self.geometry = _Geometry(x.shape[2:], big, W.shape[2:], self.stride, self.pad)
+        big = tuple(stride * (size - 1) + k - 2 * pad if out is None else out
+                    for out, size, pad, k, stride in
+                    zip(self.outsize, x.shape[2:], self.pad, W.shape[2:], self.stride))
+        self.layer = _Layer(x.shape[2:], big, W, self.stride, self.pad)
         self.retain_inputs((0, 1))
-        return _to_big(self.geometry, x, W, *b or [None]),
+        return self.layer.to_big(x, W, *b or [None]),
 
     def gradients(self, indexes, gy):
         x, W = (v.array for v in self.get_retained_inputs())
+        laid = self.layer.lay(gy) if 0 in indexes or 1 in indexes else None
         if 0 in indexes:
-            yield _to_small(self.geometry, gy, W, None).transpose(2, 3, 0, 1)
+            yield self.layer.to_small(laid, W, None)
         if 1 in indexes:
-            yield _weight_gradient(self.geometry, x, gy, W.shape[1], W.dtype)
+            yield self.layer.weight_gradient(x, laid)
         if 2 in indexes:
-            yield column_sums(pixel_major(gy), gy.shape[1])
+            few = gy.shape[1] == 1
+            yield gy.sum(axis=(0, 2, 3)) if few else column_sums(pixel_major(gy), gy.shape[1])

@@ -91,38 +91,39 @@ _kernel = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_kernel
-def products(worker, workers, gemm, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
+def products(worker, workers, gemm, order, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
              transpose, y, y_step, ldy, rows, inner, cols, bias, bias_step):
     """y[p] = bias + sum of x[x_index[i]] @ w[w_index[i]] over first[p] <= i < first[p + 1].
 
     x[q] is the (rows, inner) matrix that starts at q * x_step and has ldx numbers per row; y[p] and
     w[t] likewise. transpose says that w[t] lies as (cols, inner). An empty bias counts as zero.
+    The y[p] are made in the given order, which is best one that comes back to an x[q] soon.
     """
     before = _swap_control(_QUICK)
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
     pieces = (rows + TASK_ROWS - 1) // TASK_ROWS
     # A task's place in the sum of all tasks' costs says whose it is. A task costs its products plus 1.
-    total = pieces * (len(x_index) + len(first) - 1)
+    total = pieces * (len(x_index) + len(order))
     place = 0
-    for p in range(len(first) - 1):
-        for piece in range(pieces):
+    for piece in range(pieces):
+        begin, end = rows * piece // pieces, rows * (piece + 1) // pieces
+        for p in order:
             owner = place * workers // total
             place += first[p + 1] - first[p] + 1
             if owner != worker:
                 continue
-            begin, end = rows * piece // pieces, rows * (piece + 1) // pieces
             beta = zero
             if len(bias) or first[p] == first[p + 1]:
                 beta = one
                 for r in range(begin, end):
-                    at = p * y_step + r * ldy
+                    row = y[p * y_step + r * ldy:p * y_step + r * ldy + cols]
                     if len(bias):
+                        source = bias[p * bias_step:p * bias_step + cols]
                         for c in range(cols):
-                            y[at + c] = bias[p * bias_step + c]
+                            row[c] = source[c]
                     else:
-                        for c in range(cols):
-                            y[at + c] = zero
+                        row[:] = zero
             for i in range(first[p], first[p + 1]):
                 _gemm(gemm, 84 if transpose else 78, 78, cols, end - begin, inner,
                       w.ctypes.data + w_index[i] * w_step * size, ldw,
@@ -133,28 +134,32 @@ def products(worker, workers, gemm, first, x_index, w_index, x, x_step, ldx, w, 
 
 
 @_kernel
-def weight_products(worker, workers, gemm, first, a_index, b_index, a, a_step, lda, b, b_step, ldb,
-                    y, rows, m, n, pieces):
-    """y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over first[t] <= i < first[t + 1].
+def weight_products(worker, workers, gemm, a_index, b_index, y_index, a, a_step, lda, b, b_step, ldb,
+                    y, rows, m, n):
+    """Each worker's y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
 
-    a[p] is (rows, m), b[p] is (rows, n), y[t] is a dense (m, n). Each y[t] is made in pieces of rows.
+    a[p] is (rows, m), b[p] is (rows, n); y is (workers, taps, m, n), each worker sums over its rows.
     """
     before = _swap_control(_QUICK)
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
-    tasks = (len(first) - 1) * pieces
-    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
-        t = task // pieces
-        begin, end = m * (task % pieces) // pieces, m * (task % pieces + 1) // pieces
-        if first[t] == first[t + 1]:
-            y[(t * m + begin) * n:(t * m + end) * n] = zero
-        beta = zero
-        for i in range(first[t], first[t + 1]):
-            _gemm(gemm, 78, 84, n, end - begin, rows,
-                  b.ctypes.data + b_index[i] * b_step * size, ldb,
-                  a.ctypes.data + (a_index[i] * a_step + begin) * size, lda, beta,
-                  y.ctypes.data + (t * m + begin) * n * size, n)
-            beta = one
+    own = y[worker]
+    begun = np.zeros(len(own), np.bool_)
+    begin, end = rows * worker // workers, rows * (worker + 1) // workers
+    pieces = (end - begin + TASK_ROWS - 1) // TASK_ROWS
+    for piece in range(pieces):
+        low = begin + (end - begin) * piece // pieces
+        high = begin + (end - begin) * (piece + 1) // pieces
+        for i in range(len(y_index)):
+            t = y_index[i]
+            _gemm(gemm, 78, 84, n, m, high - low,
+                  b.ctypes.data + (b_index[i] * b_step + low * ldb) * size, ldb,
+                  a.ctypes.data + (a_index[i] * a_step + low * lda) * size, lda,
+                  one if begun[t] else zero, own[t].ctypes.data, n)
+            begun[t] = True
+    for t in range(len(own)):
+        if not begun[t]:
+            own[t] = zero
     _swap_control(before)
 
 
@@ -316,12 +321,13 @@ def space_to_depth(worker, workers, x, stride, pad, y):
     x is (N, C, H, W); y is (h, w, N, stride[0], stride[1], C).
     """
     rows, channels, height, width = x.shape
-    for n in range(rows * worker // workers, rows * (worker + 1) // workers):
-        for i in range(y.shape[0]):
-            for j in range(y.shape[1]):
-                for k in range(stride[0]):
+    for i in range(y.shape[0]):
+        for n in range(rows * worker // workers, rows * (worker + 1) // workers):
+            for k in range(stride[0]):
+                row = i * stride[0] + k - pad[0]
+                for j in range(y.shape[1]):
                     for m in range(stride[1]):
-                        row, column = i * stride[0] + k - pad[0], j * stride[1] + m - pad[1]
+                        column = j * stride[1] + m - pad[1]
                         inside = 0 <= row < height and 0 <= column < width
                         for c in range(channels):
                             y[i, j, n, k, m, c] = x[n, c, row, column] if inside else 0

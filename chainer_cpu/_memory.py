@@ -32,7 +32,7 @@ def pixel_major(x):
     n, c, h, w = x.shape
     out = _workers.empty(view.shape, x.dtype)
     x = np.ascontiguousarray(x)
-    _workers.run(_kernels.transpose, x.reshape(n, c, h * w), out.reshape(h * w, n, c))
+    _workers.run(_kernels.transpose, x.size, x.reshape(n, c, h * w), out.reshape(h * w, n, c))
     return out
 
 
@@ -40,7 +40,7 @@ def nchw(array):
     """A dense (H, W, N, C) array as a dense (N, C, H, W) one."""
     h, w, n, c = array.shape
     out = _workers.empty((n, c, h, w), array.dtype)
-    _workers.run(_kernels.transpose_back, array.reshape(h * w, n, c), out.reshape(n, c, h * w))
+    _workers.run(_kernels.transpose_back, array.size, array.reshape(h * w, n, c), out.reshape(n, c, h * w))
     return out
 
 
@@ -51,7 +51,7 @@ def flat(x):
 def column_sums(x, channels):
     """Sums over all but the last axis of dense x."""
     partial = np.empty((-(-x.size // _kernels.TASK_SIZE), channels), x.dtype)
-    _workers.run(_kernels.sums, flat(x), x.size // channels, partial)
+    _workers.run(_kernels.sums, x.size // 8, flat(x), x.size // channels, partial)
     return partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
 
 

@@ -64,7 +64,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
     def _moments(self):
         rows, tasks, channels = self._rows(), self._tasks(), len(self.gamma)
         means, squares = np.empty((2, tasks, channels), self.x.dtype)
-        _workers.run(_kernels.moments, flat(self.x), rows, means, squares)
+        _workers.run(_kernels.moments, self.x.size // 4, flat(self.x), rows, means, squares)
         counts = np.diff(np.arange(tasks + 1) * rows // tasks)[:, None].astype(np.float64)
         mean = (counts * means).sum(axis=0) / rows
         square = squares.sum(axis=0, dtype=np.float64) + (counts * (means - mean) ** 2).sum(axis=0)
@@ -73,7 +73,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
     def values(self, relu):
         """The output, or the positive part of it, as an array of the input's shape."""
         y = _workers.empty(self.x.shape, self.x.dtype)
-        _workers.run(_kernels.normalize, flat(self.x), self._rows(), self.mean, self.inv_std,
+        _workers.run(_kernels.normalize, self.x.size // 4, flat(self.x), self._rows(), self.mean, self.inv_std,
                      self.gamma, self.beta, relu, flat(y))
         return y.reshape(self.shape) if len(self.shape) == 2 else y.transpose(2, 3, 0, 1)
 
@@ -82,7 +82,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         gy = self._dense(gy)
         masked = _workers.empty(gy.shape, gy.dtype) if relu else gy
         gbetas, ggammas = np.empty((2, self._tasks(), len(self.gamma)), gy.dtype)
-        _workers.run(_kernels.normalize_sums, flat(gy), flat(self.x), self._rows(), self.mean,
+        _workers.run(_kernels.normalize_sums, gy.size // 2, flat(gy), flat(self.x), self._rows(), self.mean,
                      self.inv_std, self.gamma, self.beta, relu, flat(masked), gbetas, ggammas)
         return masked, *(partial.sum(axis=0, dtype=np.float64).astype(gy.dtype)
                          for partial in (gbetas, ggammas))
@@ -102,7 +102,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         self.masked = None
         if 0 in indexes:
             gx = _workers.empty(self.x.shape, self.x.dtype)
-            _workers.run(_kernels.normalize_backward, flat(gy), flat(self.x), self._rows(),
+            _workers.run(_kernels.normalize_backward, gy.size // 3, flat(gy), flat(self.x), self._rows(),
                          self.mean, self.inv_std, self.gamma, gbeta, ggamma, flat(gx))
             if len(self.shape) == 2:
                 yield gx.reshape(self.shape)
@@ -132,7 +132,7 @@ class ReLU(FirstOrder, chainer.FunctionNode):
         self.retain_outputs((0,))
         x, back = dense_view(x)
         y = _workers.empty(x.shape, x.dtype)
-        _workers.run(_kernels.positive, flat(x), flat(y))
+        _workers.run(_kernels.positive, x.size // 4, flat(x), flat(y))
         return y.transpose(back),
 
     def gradients(self, indexes, gy):
@@ -142,5 +142,5 @@ class ReLU(FirstOrder, chainer.FunctionNode):
         y, back = dense_view(self.get_retained_outputs()[0].array)
         gy = np.ascontiguousarray(gy.transpose(np.argsort(back)))
         gx = _workers.empty(y.shape, y.dtype)
-        _workers.run(_kernels.positive_backward, flat(gy), flat(y), flat(gx))
+        _workers.run(_kernels.positive_backward, y.size // 3, flat(gy), flat(y), flat(gx))
         yield gx.transpose(back)

@@ -15,8 +15,11 @@ import weakref
 import numpy as np
 import threadpoolctl
 
+# Waking a thread takes about 70 microseconds.
+WORTH_SHARING = 150_000
+ALWAYS = float("inf")
 # Freed memory that is kept for the next step, at most. A step at batch 1000 turns over about half.
-KEEP_BYTES = 1 << 29
+KEEP_BYTES = 1 << 30
 # Smaller arrays are left to NumPy, which is quick with them.
 _SMALL = 1 << 16
 
@@ -43,22 +46,34 @@ def _pool(process):
 
 @functools.cache
 def _blas():
+    """Control over the threads of SciPy's BLAS, the one that the kernels call."""
     import chainer_cpu._kernels  # noqa: F401  (only a loaded library is found)
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+    found = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in found if "numpy.libs" not in library.filepath]
 
 
-def run(kernel, *args):
-    """Runs ``kernel(worker, workers, *args)`` on all threads and waits for all of them."""
-    workers = count()
-    with _lock, _blas().limit(limits=1):
-        futures = [_pool(os.getpid()).submit(kernel, worker, workers, *args)
-                   for worker in range(1, workers)]
+def run(kernel, nanoseconds, *args):
+    """Runs ``kernel(worker, workers, *args)`` on all threads and waits for all of them.
+
+    nanoseconds is a rough guess of what it takes on one: too little to share is not shared.
+    """
+    workers = count() if nanoseconds > WORTH_SHARING else 1
+    with _lock:
+        before = [library.get_num_threads() for library in _blas()]
+        for library in _blas():
+            library.set_num_threads(1)
         try:
-            kernel(0, workers, *args)
+            futures = [_pool(os.getpid()).submit(kernel, worker, workers, *args)
+                       for worker in range(1, workers)]
+            try:
+                kernel(0, workers, *args)
+            finally:
+                concurrent.futures.wait(futures)
+            for future in futures:
+                future.result()
         finally:
-            concurrent.futures.wait(futures)
-        for future in futures:
-            future.result()
+            for library, threads in zip(_blas(), before):
+                library.set_num_threads(threads)
 
 
 def empty(shape, dtype):

@@ -1,0 +1,155 @@
+"""One contender of the benchmark, in a process of its own: ``contenders.py ours|stock|torch``.
+
+Reads one request per line, writes one line of JSON per answer:
+
+    load FILE       weights and data of an .npz; answers the versions
+    step COUNT      whole training steps on that data; answers seconds and the losses of each
+    memory          answers the peak resident size so far, in bytes
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+class Chainer:
+    """The networks of dcgan.py on the functions of chainer_cpu, as they are trained."""
+
+    def __init__(self):
+        sys.path.insert(0, str(ROOT))
+        from chainer_cpu import chainer, optimizers
+        self.chainer, self.adam, self.networks = chainer, optimizers.Adam, self.import_networks()
+
+    def import_networks(self):
+        import dcgan
+        return dcgan
+
+    def versions(self):
+        import numba
+        return {"Python": sys.version.split()[0], "Chainer": self.chainer.__version__,
+                "NumPy": np.__version__, "Numba": numba.__version__}
+
+    def load(self, data):
+        self.x, self.z = data["x"], data["z"]
+        sizes = self.networks.LISTING
+        self.gen, self.dis = self.networks.Generator(sizes=sizes), self.networks.Discriminator(
+            sizes=sizes)
+        for name, network in (("gen", self.gen), ("dis", self.dis)):
+            for path, param in network.namedparams():
+                param.array[...] = data[name + path]
+        self.opt_gen, self.opt_dis = (self.adam().setup(net) for net in (self.gen, self.dis))
+        self.gen_params, self.dis_params = (list(net.params()) for net in (self.gen, self.dis))
+
+    def step(self):
+        loss, grad = self.chainer.functions.softmax_cross_entropy, self.chainer.grad
+        real, fake = np.zeros(len(self.z), np.int32), np.ones(len(self.z), np.int32)
+        y_fake = self.dis(self.gen(self.z))
+        y_real = self.dis(self.x)
+        loss_gen = loss(y_fake, real)
+        loss_dis = loss(y_fake, fake) + loss(y_real, real)
+        grad([loss_gen], self.gen_params, set_grad=True)
+        self.opt_gen.update()
+        grad([loss_dis], self.dis_params, set_grad=True)
+        self.opt_dis.update()
+        return float(loss_gen.array), float(loss_dis.array)
+
+
+class StockChainer(Chainer):
+    """The same networks, optimisers and step, on Chainer's own functions."""
+
+    def import_networks(self):
+        import chainer.functions
+        import chainer.links
+        import chainer_cpu
+        vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links)
+        self.adam = chainer.optimizers.Adam
+        return super().import_networks()
+
+
+class Torch:
+    """The same networks in PyTorch, eager, only the needed gradients."""
+
+    def __init__(self):
+        import torch
+        self.torch = torch
+
+    def versions(self):
+        return {"PyTorch": self.torch.__version__.split("+")[0]}
+
+    def load(self, data):
+        torch, nn = self.torch, self.torch.nn
+        self.x, self.z = torch.from_numpy(data["x"]), torch.from_numpy(data["z"])
+        # PyTorch's momentum is the weight of the new value, Chainer's decay that of the old one.
+        norm = {"eps": 2e-5, "momentum": 0.1}
+        self.gen = nn.Sequential(
+            nn.Linear(100, 4608), nn.Unflatten(1, (512, 3, 3)), nn.BatchNorm2d(512, **norm), nn.ReLU(),
+            nn.ConvTranspose2d(512, 256, 2, 2, 1), nn.BatchNorm2d(256, **norm), nn.ReLU(),
+            nn.ConvTranspose2d(256, 128, 2, 2, 1), nn.BatchNorm2d(128, **norm), nn.ReLU(),
+            nn.ConvTranspose2d(128, 64, 2, 2, 1), nn.BatchNorm2d(64, **norm), nn.ReLU(),
+            nn.ConvTranspose2d(64, 1, 3, 3, 1))
+        self.dis = nn.Sequential(
+            nn.Conv2d(1, 64, 3, 3, 1), nn.ReLU(),
+            nn.Conv2d(64, 128, 2, 2, 1), nn.BatchNorm2d(128, **norm), nn.ReLU(),
+            nn.Conv2d(128, 256, 2, 2, 1), nn.BatchNorm2d(256, **norm), nn.ReLU(),
+            nn.Conv2d(256, 512, 2, 2, 1), nn.BatchNorm2d(512, **norm), nn.ReLU(),
+            nn.Flatten(), nn.Linear(4608, 2))
+        layers = {"gen": "l1 bn1 dc1 bn2 dc2 bn3 dc3 bn4 dc4", "dis": "c1 c2 bn1 c3 bn2 c4 bn3 l1"}
+        chainer_names = {nn.BatchNorm2d: ("gamma", "beta")}
+        with torch.no_grad():
+            for name, network in (("gen", self.gen), ("dis", self.dis)):
+                modules = [module for module in network if list(module.parameters())]
+                for layer, module in zip(layers[name].split(), modules, strict=True):
+                    weight, bias = chainer_names.get(type(module), ("W", "b"))
+                    module.weight.copy_(torch.from_numpy(data[f"{name}/{layer}/{weight}"]))
+                    module.bias.copy_(torch.from_numpy(data[f"{name}/{layer}/{bias}"]))
+        self.opt_gen, self.opt_dis = (torch.optim.Adam(net.parameters(), lr=0.001, betas=(0.9, 0.999),
+                                                       eps=1e-8) for net in (self.gen, self.dis))
+        self.gen_params, self.dis_params = (list(net.parameters()) for net in (self.gen, self.dis))
+
+    def step(self):
+        loss, grad = self.torch.nn.functional.cross_entropy, self.torch.autograd.grad
+        real = self.torch.zeros(len(self.z), dtype=self.torch.long)
+        y_fake = self.dis(self.gen(self.z))
+        y_real = self.dis(self.x)
+        loss_gen = loss(y_fake, real)
+        loss_dis = loss(y_fake, real + 1) + loss(y_real, real)
+        # Both before the first update: PyTorch refuses to go back through weights that have changed.
+        grads = (grad(loss_gen, self.gen_params, retain_graph=True), grad(loss_dis, self.dis_params))
+        for optimizer, params, values in zip((self.opt_gen, self.opt_dis),
+                                             (self.gen_params, self.dis_params), grads):
+            for param, value in zip(params, values):
+                param.grad = value
+            optimizer.step()
+        return float(loss_gen), float(loss_dis)
+
+
+def peak_memory():
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main():
+    contender = {"ours": Chainer, "stock": StockChainer, "torch": Torch}[sys.argv[1]]()
+    for line in sys.stdin:
+        request, *args = line.rstrip("\n").split(" ", 1)
+        if request == "load":
+            with np.load(args[0]) as data:
+                contender.load(dict(data))
+            answer = contender.versions()
+        elif request == "step":
+            begin = time.perf_counter()
+            losses = [contender.step() for _ in range(int(args[0]))]
+            answer = {"seconds": time.perf_counter() - begin, "losses": losses}
+        else:
+            answer = {"bytes": peak_memory()}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
