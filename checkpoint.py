@@ -103,13 +103,18 @@ def read_newest(folder, warn):
 
 
 def check(arrays, like):
-    """Raises CheckpointError unless arrays has the names, shapes and dtypes of like, all finite."""
+    """Raises CheckpointError unless arrays has the names, shapes and dtypes of like."""
     for name in sorted(set(arrays) ^ set(like)):
         raise CheckpointError(f"{name} is {'missing' if name in like else 'not expected'}")
     for name, array in arrays.items():
         if array.shape != like[name].shape or array.dtype != like[name].dtype:
             raise CheckpointError(f"{name} is {array.dtype} {array.shape}, expected "
                                   f"{like[name].dtype} {like[name].shape}")
+
+
+def check_finite(arrays):
+    """Raises CheckpointError if an array holds NaN or infinity."""
+    for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise CheckpointError(f"{name} holds NaN or infinity")
 

@@ -57,6 +57,13 @@ class Judge:
         taught = order[~np.isin(order, held)][:FITTED]
         self._classifier = _Classifier(images[taught], labels[taught])
 
+    def sample(self, gen):
+        """The images to measure gen by, float32 (n_samples, 1, 28, 28): always of the same z's."""
+        import dcgan
+
+        z = np.random.RandomState(0).uniform(-1, 1, (self.n_samples, gen.z_dim)).astype(np.float32)
+        return dcgan.draw(gen, z)
+
     def measure(self, samples):
         """Returns the figures of generated images, {column: float}.
 

@@ -50,6 +50,16 @@ class Images:
     labels: np.ndarray
     source: str
 
+    def of(self, digit):
+        """Those of digit, 0 to 9, or all of them. Raises DataError if they are fewer than two."""
+        chosen = slice(None) if digit == "all" else self.labels == digit
+        images = Images(self.x[chosen], self.labels[chosen], self.source)
+        if len(images.x) < FEWEST_IMAGES:
+            number = "only one image" if len(images.x) else "no image"
+            raise DataError(f"{number} of digit {digit} (--digit, {self.source}); a batch needs at "
+                            f"least {FEWEST_IMAGES}, so choose another digit or other data")
+        return images
+
 
 class DataError(Exception):
     """There are no images to train on; the message is one line for the user."""
@@ -83,16 +93,9 @@ def load(digit=0, data="auto"):
     than two of the digit.
     """
     pixels, labels, source = _read(data)
-    if digit != "all":
-        chosen = labels == digit
-        pixels, labels = pixels[chosen], labels[chosen]
-    if len(labels) < FEWEST_IMAGES:
-        number = "only one image" if len(labels) else "no image"
-        raise DataError(f"{number} of digit {digit} (--data {data}, {source}); a batch needs at "
-                        f"least {FEWEST_IMAGES}, so choose another digit or other data")
     x = pixels.reshape(-1, 1, 28, 28).astype(np.float32)
     x /= 255
-    return Images(x, labels, source)
+    return Images(x, labels, source).of(digit)
 
 
 def _read(data):

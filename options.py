@@ -12,7 +12,7 @@ RECIPES = {
 }
 DEFAULTS = {
     "digit": 0, "epochs": 1000, "recipe": "post", "z_dim": 100, "seed": 0, "sizes": "listing",
-    "data": "auto", "picture_every": 1, "checkpoint_every": 10,
+    "data": "auto", "picture_every": 1, "quality_every": 10, "checkpoint_every": 10,
 }
 
 
@@ -101,6 +101,9 @@ def parse(argv):
         help="folder for the results (default: result)")
     add("--picture-every", type=_whole(1), metavar="N",
         help="epochs from picture to picture (default: 1)")
+    add("--quality-every", type=_whole(0), metavar="N",
+        help="epochs from one measurement of the samples' quality to the next; 0 for none "
+             "(default: 10)")
     add("--checkpoint-every", type=_whole(1), metavar="N",
         help="epochs from checkpoint to checkpoint; one is also written at the end and when the "
              "run is interrupted (default: 10)")

@@ -1,4 +1,4 @@
-"""A training run as the command line makes it: settings, images, the loop, and what is kept of it."""
+"""A training run at work in its folder: pictures, log, figures, checkpoints."""
 
 import errno
 import hashlib
@@ -6,138 +6,16 @@ import os
 import shlex
 import shutil
 import time
-import warnings
-from pathlib import Path
 
 import numpy as np
 
-import options
+import judge
 import runfolder
-from console import Console, Interrupted, Signals
 from runfolder import FolderError
 
 
-class UsageError(Exception):
-    """What was asked cannot be done; a line for the user, exit code 2."""
-
-
-def main(argv=None):
-    """Runs trainer.py's command line. Returns the exit code: 0, 1, 2, or 128 + a signal's number."""
-    console = Console("trainer.py")
-    given = options.parse(argv)
-    folder = Path(given.get("out", "result"))
-    signals = Signals()
-    with signals, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            go_on = _resume if given.get("resume") else _start
-            return go_on(given, folder, console, signals)
-        except Interrupted:
-            console.error("interrupted before the training began; nothing was lost")
-            return 128 + signals.received
-        except UsageError as error:
-            console.error(error)
-            return 2
-        except MemoryError:
-            console.error("out of memory; close other programs and go on with --resume, or start "
-                          "again with a smaller --batch-size")
-        except _failures() as error:
-            console.error(error)
-        except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            console.error(f"{error.strerror or error}{where}; mend that, then go on with --resume "
-                          "if the run had begun")
-        return 1
-
-
-def _failures():
-    from checkpoint import CheckpointError
-    from mnist import DataError
-    from trainer import Diverged
-
-    return CheckpointError, DataError, Diverged, FolderError
-
-
-def _start(given, folder, console, signals):
-    """A new run."""
-    try:
-        runfolder.check_new(folder, given.get("overwrite", False))
-    except FolderError as error:
-        raise UsageError(error) from None
-    settings = options.complete(given)
-    images = _load_images(settings, console)
-    n = len(images.x)
-    if settings["batch_size"] > n:
-        if "batch_size" in given:
-            raise UsageError(f"a batch larger than the {n:,} images there are (--batch-size, "
-                             f"{given['batch_size']}); give at most that many")
-        console.say(f"there are only {n:,} images: the batch is all of them")
-        settings["batch_size"] = n
-    folder.mkdir(exist_ok=True)
-    with runfolder.locked(folder):
-        runfolder.discard(folder)
-        runfolder.remove_leftovers(folder)
-        run = Run(folder, settings, images, console, signals)
-        run.begin()
-        return run.train()
-
-
-def _resume(given, folder, console, signals):
-    """The run that is in folder, from its newest checkpoint."""
-    import checkpoint
-
-    if not checkpoint.paths(folder):
-        raise FolderError(f"no checkpoint to resume from (--out, {folder}); start the run without "
-                          "--resume")
-    with runfolder.locked(folder):
-        runfolder.remove_leftovers(folder)
-        arrays, meta = checkpoint.read_newest(folder, console.warn)
-        settings = _settings_to_resume(given, meta["settings"])
-        images = _load_images(settings, console)
-        if _fingerprint(images.x) != settings["fingerprint"]:
-            raise UsageError(
-                f"the images are not those of the run (--data, {settings['data']}): it used "
-                f"{settings['images']:,} of {settings['data_source']}, these are {len(images.x):,} "
-                f"of {images.source}; name the same images with --data")
-        run = Run(folder, settings, images, console, signals)
-        run.load(arrays)
-        changed = [f"{name} was {before}, is {run.settings['environment'].get(name)}"
-                   for name, before in meta["settings"]["environment"].items()
-                   if run.settings["environment"].get(name) != before]
-        if changed:
-            console.warn("not bit-exact from here on: " + "; ".join(changed))
-        return run.train()
-
-
-def _settings_to_resume(given, settings):
-    """The run's settings, with a larger epochs if given. Anything else that differs is refused."""
-    changes = {name: value for name, value in given.items()
-               if name in settings and value != settings[name]
-               # Other words for the same images are fine: their fingerprint decides.
-               and name != "data"}
-    if changes.get("epochs", 0) > settings["epochs"]:
-        del changes["epochs"]
-    if changes:
-        listed = ", ".join(f"--{name.replace('_', '-')} {settings[name]} -> {value}"
-                           for name, value in changes.items())
-        raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only a "
-                         "larger --epochs may be given")
-    return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given}}
-
-
-def _load_images(settings, console):
-    import mnist
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", mnist.DataWarning)
-        warnings.showwarning = lambda message, *_, **__: console.warn(message)
-        try:
-            return mnist.load(settings["digit"], settings["data"])
-        except mnist.DataPathError as error:
-            raise UsageError(error) from None
-
-
-def _fingerprint(x):
+def fingerprint(x):
+    """Tells images from others: the SHA-256 of their pixels."""
     return hashlib.sha256(x.tobytes()).hexdigest()
 
 
@@ -145,25 +23,37 @@ class Run:
     """A run and its folder: pictures, log and checkpoints of a Trainer at work."""
 
     def __init__(self, folder, settings, images, console, signals):
+        """images: those of all digits."""
         import checkpoint
         import dcgan
         from trainer import Trainer
 
-        self.folder, self.console, self.signals, self.x = folder, console, signals, images.x
+        own = images.of(settings["digit"])
+        self.folder, self.console, self.signals, self.x = folder, console, signals, own.x
         self.settings = {
-            **settings, "images": len(images.x), "channels": images.x.shape[1],
-            "data_source": images.source, "fingerprint": _fingerprint(images.x),
+            **settings, "images": len(own.x), "channels": own.x.shape[1],
+            "data_source": own.source, "fingerprint": fingerprint(own.x),
             "environment": checkpoint.environment()}
+        self.judge = self._make_judge(images)
         sizes = dcgan.SIZES[settings["sizes"]]
         np.random.seed(settings["seed"])
-        gen = dcgan.Generator(settings["z_dim"], images.x.shape[1], sizes)
-        dis = dcgan.Discriminator(images.x.shape[1], sizes)
+        gen = dcgan.Generator(settings["z_dim"], own.x.shape[1], sizes)
+        dis = dcgan.Discriminator(own.x.shape[1], sizes)
         self.trainer = Trainer(gen, dis, settings["alpha"], settings["beta1"])
         # The pictures' own random stream: the training's must not notice them.
         stream = np.random.default_rng(settings["seed"])
         self.z = stream.uniform(-1, 1, (9, settings["z_dim"])).astype(np.float32)
-        self.real = images.x[stream.permutation(len(images.x))[:9]]
-        self.losses = []
+        self.real = own.x[stream.permutation(len(own.x))[:9]]
+        self.losses, self.quality = [], []
+
+    def _make_judge(self, images):
+        if self.settings["quality_every"] == 0:
+            return None
+        try:
+            return judge.Judge(images.x, images.labels, self.settings["digit"])
+        except ValueError as error:
+            self.console.warn(f"quality is not measured: {error}")
+            return None
 
     @property
     def iterations(self):
@@ -192,25 +82,34 @@ class Run:
         import checkpoint
 
         like = self._arrays()
-        for name in ("permutation", "losses"):  # as long as the run has got
+        for name in ("permutation", "losses", "quality"):  # as long as the run has got
             like[name] = np.empty(arrays.get(name, like[name]).shape, like[name].dtype)
         try:
             checkpoint.check(arrays, like)
-            self.trainer.load_state({name: array for name, array in arrays.items()
-                                     if name not in ("losses", "z")})
+            state = {name: arrays[name] for name in self.trainer.state()}
+            checkpoint.check_finite(state)
+            self.trainer.load_state(state)
         except (checkpoint.CheckpointError, ValueError) as error:
             raise FolderError(f"the checkpoint does not fit this run ({self.folder}, {error}); "
                               "start a new one") from None
         self.z = arrays["z"]
-        self.losses = [(int(row[0]), *row[1:].tolist()) for row in arrays["losses"]]
+        self.losses, self.quality = ([(int(row[0]), *row[1:].tolist()) for row in arrays[name]]
+                                     for name in ("losses", "quality"))
+        # What was kept of an epoch only because it was the last, and is so no longer.
+        self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
+        if not self._is_due("picture_every", self.trainer.epoch):
+            runfolder.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
         self._restore_files()
 
     def _restore_files(self):
         """Brings the folder to the state of the trainer: what came later is made again."""
         runfolder.write_settings(self.folder, self.settings)
         runfolder.write_table(self.folder / runfolder.LOSSES, runfolder.LOSS_COLUMNS, self.losses)
+        if self.judge:
+            runfolder.write_table(self.folder / runfolder.QUALITY, judge.COLUMNS, self.quality)
         if self.trainer.epoch == 0 and self.trainer.iteration == 0:
             self.draw()
+            self.measure()
 
     def train(self):
         """Trains to the last epoch. Returns the exit code."""
@@ -236,15 +135,30 @@ class Run:
 
     def record(self, means, seconds):
         """Keeps what an epoch has brought: picture, then log, then checkpoint."""
-        epoch, settings = self.trainer.epoch, self.settings
-        if epoch % settings["picture_every"] == 0 or epoch == settings["epochs"]:
+        epoch = self.trainer.epoch
+        if self._is_due("picture_every", epoch):
             self.draw()
         loss_gen, loss_dis, prob_real, prob_generated = means
         row = (epoch, loss_gen, loss_dis, round(seconds, 3), prob_real, prob_generated)
         runfolder.append_row(self.folder / runfolder.LOSSES, row)
         self.losses.append(row)
-        if epoch % settings["checkpoint_every"] == 0 or epoch == settings["epochs"]:
+        if self._is_due("quality_every", epoch):
+            self.measure()
+        if self._is_due("checkpoint_every", epoch):
             self.save()
+
+    def _is_due(self, name, epoch):
+        """Whether epoch is one of every settings[name], or the last."""
+        every = self.settings[name]
+        return epoch == self.settings["epochs"] or (every > 0 and epoch % every == 0)
+
+    def measure(self):
+        """Keeps the figures of quality, if there are any."""
+        if self.judge:
+            figures = self.judge.measure(self.judge.sample(self.trainer.gen))
+            row = (self.trainer.epoch, *(figures[name] for name in judge.COLUMNS[1:]))
+            runfolder.append_row(self.folder / runfolder.QUALITY, row)
+            self.quality.append(row)
 
     def draw(self):
         """The picture of this epoch, and before the first one that of the real images."""
@@ -262,22 +176,23 @@ class Run:
                          runfolder.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}")
 
     def _arrays(self):
-        losses = np.array(self.losses, np.float64).reshape(-1, len(runfolder.LOSS_COLUMNS))
-        return {**self.trainer.state(), "losses": losses, "z": self.z}
+        return {**self.trainer.state(), "z": self.z,
+                "losses": _table(self.losses, runfolder.LOSS_COLUMNS),
+                "quality": _table(self.quality, judge.COLUMNS)}
 
     def save(self):
         """Writes a checkpoint, unless NaN or infinity has got into it."""
         import checkpoint
 
-        trainer, arrays = self.trainer, self._arrays()
+        trainer = self.trainer
         try:
-            checkpoint.check(arrays, like=arrays)
+            checkpoint.check_finite(trainer.state())
         except checkpoint.CheckpointError as error:
             raise checkpoint.CheckpointError(
                 f"{error} after iteration {trainer.iteration or self.iterations} of epoch "
                 f"{trainer.epoch + bool(trainer.iteration)} (--alpha, {self.settings['alpha']}); "
                 "the last good checkpoint stays, start again with a smaller one") from None
-        checkpoint.write(self.folder, trainer.epoch, arrays, {
+        checkpoint.write(self.folder, trainer.epoch, self._arrays(), {
             "settings": self.settings, "epoch": trainer.epoch, "iteration": trainer.iteration})
 
     def describe(self):
@@ -326,6 +241,10 @@ class Run:
         say(f"pictures       {runfolder.picture(self.folder, self.losses[-1][0])} and those before")
         say(f"networks       {self.folder / runfolder.GENERATOR}, {runfolder.DISCRIMINATOR}")
         return 0
+
+
+def _table(rows, columns):
+    return np.array(rows, np.float64).reshape(-1, len(columns))
 
 
 def _duration(seconds):

@@ -127,6 +127,7 @@ def _fill(network, arrays, path):
     like = {name: np.asarray(array) for name, array in serializer.target.items()}
     try:
         checkpoint.check(arrays, like)
+        checkpoint.check_finite(arrays)
     except checkpoint.CheckpointError as error:
         raise FolderError(f"these are not the weights of the network in the settings ({path}, "
                           f"{error}); restore {runfolder.SETTINGS} or that file") from None

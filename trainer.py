@@ -2,7 +2,7 @@
 
     python trainer.py --digit 0 --epochs 1000
 
-runs it from the command line (options.py, run.py).
+runs it from the command line (options.py, command.py, run.py).
 """
 
 import math
@@ -184,6 +184,6 @@ def _check_finite(name, value):
 
 
 if __name__ == "__main__":
-    from run import main
+    from command import main
 
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import pytest
 
-import run
+import command
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
 TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10"]
@@ -12,18 +12,18 @@ TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "1
 def tiny_run(tmp_path_factory):
     """The folder of a finished run of three epochs."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    assert run.main([*TINY, "--out", str(folder)]) == 0
+    assert command.main([*TINY, "--out", str(folder)]) == 0
     return folder
 
 
 @pytest.fixture
-def command(capsys, tmp_path, monkeypatch):
-    """command("--digit", "3") runs the command line in an empty folder: (code, stdout, stderr)."""
+def cli(capsys, tmp_path, monkeypatch):
+    """cli("--digit", "3") runs the command line in an empty folder: (code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 
     def call(*argv):
         try:
-            code = run.main(list(argv))
+            code = command.main(list(argv))
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()

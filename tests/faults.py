@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 import checkpoint
-import run
+import command
 
 HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL
@@ -33,7 +33,7 @@ def start(argv, prepare=lambda: None, output=None):
         prepare()
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-        code = run.main([str(part) for part in argv])
+        code = command.main([str(part) for part in argv])
     except SystemExit as stop:
         code = stop.code
     except BaseException:

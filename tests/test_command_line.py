@@ -87,8 +87,8 @@ def test_stock_chainer_loads_the_generator_and_draws_the_same_images(tiny_run):
     chainer.serializers.load_npz(str(tiny_run / "discriminator.npz"), Discriminator())
 
 
-def test_pictures_draw_nothing_from_the_training(tiny_run, command, tmp_path):
-    command(*TINY, "--out", "other", "--picture-every", "2")
+def test_pictures_draw_nothing_from_the_training(tiny_run, cli, tmp_path):
+    cli(*TINY, "--out", "other", "--picture-every", "2")
     assert losses(tmp_path / "other") == losses(tiny_run)
     pictures = sorted(path.name for path in (tmp_path / "other").glob("epoch-*.png"))
     assert pictures == ["epoch-0000.png", "epoch-0002.png", "epoch-0003.png"]
@@ -96,13 +96,13 @@ def test_pictures_draw_nothing_from_the_training(tiny_run, command, tmp_path):
         assert (tmp_path / "other" / name).read_bytes() == (tiny_run / name).read_bytes()
 
 
-def test_another_seed_is_another_run(tiny_run, command, tmp_path):
-    command(*TINY, "--out", "other", "--seed", "1")
+def test_another_seed_is_another_run(tiny_run, cli, tmp_path):
+    cli(*TINY, "--out", "other", "--seed", "1")
     assert losses(tmp_path / "other") != losses(tiny_run)
 
 
-def test_it_says_what_it_does_before_while_and_after(command):
-    code, out, err = command(*TINY, "--digit", "3")
+def test_it_says_what_it_does_before_while_and_after(cli):
+    code, out, err = cli(*TINY, "--digit", "3")
     assert code == 0
     for promise in ("183 of digit 3", "3 per epoch, batch 60", "discriminator  700,674 parameters",
                     "maps 3-4-6-10-28", "BLAS", "result/", "loss_gen", "result/epoch-0003.png"):
@@ -112,20 +112,20 @@ def test_it_says_what_it_does_before_while_and_after(command):
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_the_papers_recipe_and_flags_that_win_over_it(command, tmp_path):
-    assert command("--data", "digits", "--epochs", "1", "--recipe", "paper", "--beta1", "0.7")[0] == 0
+def test_the_papers_recipe_and_flags_that_win_over_it(cli, tmp_path):
+    assert cli("--data", "digits", "--epochs", "1", "--recipe", "paper", "--beta1", "0.7")[0] == 0
     settings = json.loads((tmp_path / "result" / "settings.json").read_text(encoding="utf-8"))
     assert (settings["batch_size"], settings["alpha"], settings["beta1"]) == (100, 0.0002, 0.7)
 
 
-def test_fewer_images_than_the_default_batch_make_the_batch_smaller_and_it_says_so(command):
-    code, out, _ = command("--data", "digits", "--epochs", "1")
+def test_fewer_images_than_the_default_batch_make_the_batch_smaller_and_it_says_so(cli):
+    code, out, _ = cli("--data", "digits", "--epochs", "1")
     assert code == 0
     assert "only 178 images" in out and "batch 178" in out
 
 
-def test_the_comments_sizes_train_from_the_command_line(command, tmp_path):
-    code, out, _ = command(*TINY, "--epochs", "1", "--sizes", "comment")
+def test_the_comments_sizes_train_from_the_command_line(cli, tmp_path):
+    code, out, _ = cli(*TINY, "--epochs", "1", "--sizes", "comment")
     assert code == 0 and "3-4-5-10-28" in out
 
 
@@ -143,47 +143,47 @@ def test_the_comments_sizes_train_from_the_command_line(command, tmp_path):
     ("--checkpoint-every", "0", "1 or more"), ("--epoch", "3", "--help"), ("--dig", "3", "--help"),
     ("--data", "nowhere", "IDX"),
 ])
-def test_a_bad_value_is_one_line_with_flag_value_and_what_is_allowed(command, tmp_path, flag, value,
+def test_a_bad_value_is_one_line_with_flag_value_and_what_is_allowed(cli, tmp_path, flag, value,
                                                                       allowed):
-    code, out, err = command("--data", "digits", flag, value)
+    code, out, err = cli("--data", "digits", flag, value)
     assert code == 2
     assert err.startswith("trainer.py: error: ") and err.count("\n") == 1
     assert flag in err and value in err and allowed in err
     assert "Traceback" not in err and not list(tmp_path.iterdir())
 
 
-def test_an_output_path_that_is_a_file_or_has_no_parent_is_refused_before_the_data(command, tmp_path,
+def test_an_output_path_that_is_a_file_or_has_no_parent_is_refused_before_the_data(cli, tmp_path,
                                                                                    monkeypatch):
     (tmp_path / "file").write_text("mine")
     monkeypatch.setattr(mnist, "load", lambda *_: pytest.fail("data was loaded"))
     for out in ("file", "file/below", "missing/below"):
-        code, _, err = command("--out", out)
+        code, _, err = cli("--out", out)
         assert code == 2 and err.count("\n") == 1 and "--out" in err and out in err
     monkeypatch.setattr("os.access", lambda *_: False)
-    code, _, err = command("--out", "new")
+    code, _, err = cli("--out", "new")
     assert code == 2 and "cannot be written" in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(command, tmp_path):
+def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_path):
     tiny = [*TINY, "--epochs", "1", "--out", "röt e"]
-    assert command(*tiny)[0] == 0
+    assert cli(*tiny)[0] == 0
     folder = tmp_path / "röt e"
     (folder / "notes.txt").write_text("mine")
     (folder / "epoch-0007.png").write_text("of an older, longer run")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    code, _, err = command(*tiny)
+    code, _, err = cli(*tiny)
     assert code == 2 and "--overwrite" in err and "--resume" in err and err.count("\n") == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert command(*tiny, "--overwrite", "--seed", "5")[0] == 0
+    assert cli(*tiny, "--overwrite", "--seed", "5")[0] == 0
     assert (folder / "notes.txt").read_text() == "mine"
     assert not (folder / "epoch-0007.png").exists()
     assert (folder / "generator.npz").read_bytes() != before["generator.npz"]
 
 
 def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():
-    code = ("import sys, run\ntry: run.main(['--help'])\nfinally:\n"
+    code = ("import sys, command\ntry: command.main(['--help'])\nfinally:\n"
             " assert 'chainer' not in sys.modules and 'sklearn' not in sys.modules")
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True,
                           encoding="utf-8", env=None, timeout=60)
