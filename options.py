@@ -16,12 +16,15 @@ DEFAULTS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, where argparse prints the usage first."""
+
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")
 
 
-def _whole(low, high=None):
+def whole(low, high=None):
+    """The type of a flag that takes whole numbers from low to high."""
     def parse(text):
         if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low or (
                 high is not None and int(text) > high):
@@ -53,7 +56,7 @@ def _number(allowed, accept):
 
 def parse(argv):
     """Returns a dict of the flags that were given, and only those. Exits with 2 on a bad one."""
-    parser = _Parser(
+    parser = Parser(
         prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST, on the CPU, and\n"
@@ -77,34 +80,34 @@ def parse(argv):
              "(default: auto)")
 
     add = parser.add_argument_group("how to learn").add_argument
-    add("--epochs", type=_whole(1), metavar="N",
+    add("--epochs", type=whole(1), metavar="N",
         help="passes over the images (default: 1000)")
     add("--recipe", choices=RECIPES,
         help="post: batch size and Adam as in the post's code; paper: as in the DCGAN paper, better "
              "pictures sooner. The next three flags win over it (default: post)")
-    add("--batch-size", type=_whole(2), metavar="N",
+    add("--batch-size", type=whole(2), metavar="N",
         help=f"images per iteration {by_recipe('batch_size')}, or all images if there are fewer")
     add("--alpha", type=_number("a number above 0", lambda x: x > 0), metavar="X",
         help=f"Adam's step size {by_recipe('alpha')}")
     add("--beta1", type=_number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
         help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
-    add("--z-dim", type=_whole(1), metavar="N",
+    add("--z-dim", type=whole(1), metavar="N",
         help="length of the latent vector z (default: 100)")
     add("--sizes", choices=("listing", "comment"),
         help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its comments "
              "say, 3-4-5-10-28 (default: listing)")
-    add("--seed", type=_whole(0, 2**32 - 1), metavar="N",
+    add("--seed", type=whole(0, 2**32 - 1), metavar="N",
         help="the same seed gives the same run (default: 0)")
 
     add = parser.add_argument_group("what to keep").add_argument
     add("--out", metavar="FOLDER",
         help="folder for the results (default: result)")
-    add("--picture-every", type=_whole(1), metavar="N",
+    add("--picture-every", type=whole(1), metavar="N",
         help="epochs from picture to picture (default: 1)")
-    add("--quality-every", type=_whole(0), metavar="N",
+    add("--quality-every", type=whole(0), metavar="N",
         help="epochs from one measurement of the samples' quality to the next; 0 for none "
              "(default: 10)")
-    add("--checkpoint-every", type=_whole(1), metavar="N",
+    add("--checkpoint-every", type=whole(1), metavar="N",
         help="epochs from checkpoint to checkpoint; one is also written at the end and when the "
              "run is interrupted (default: 10)")
     group = parser.add_mutually_exclusive_group()

@@ -10,7 +10,9 @@ import time
 import numpy as np
 
 import judge
+import page
 import runfolder
+import saved
 from runfolder import FolderError
 
 
@@ -110,6 +112,7 @@ class Run:
         if self.trainer.epoch == 0 and self.trainer.iteration == 0:
             self.draw()
             self.measure()
+        page.write(self.folder)
 
     def train(self):
         """Trains to the last epoch. Returns the exit code."""
@@ -146,6 +149,7 @@ class Run:
             self.measure()
         if self._is_due("checkpoint_every", epoch):
             self.save()
+            page.write(self.folder)
 
     def _is_due(self, name, epoch):
         """Whether epoch is one of every settings[name], or the last."""
@@ -165,9 +169,7 @@ class Run:
         import dcgan
         import plot
 
-        epoch, settings = self.trainer.epoch, self.settings
-        what = "all digits" if settings["digit"] == "all" else f"digit {settings['digit']}"
-        caption = f"{what}, {settings['data_source']}"
+        epoch, caption = self.trainer.epoch, saved.caption(self.settings)
         if epoch == 0:
             plot.sample_grid(self.real, None, self.folder / runfolder.REAL,
                              title=f"real images, {caption}")
@@ -199,9 +201,8 @@ class Run:
         """Says what is about to run."""
         settings, trainer = self.settings, self.trainer
         say = self.console.say
-        what = "all digits" if settings["digit"] == "all" else f"digit {settings['digit']}"
         maps = {"listing": "3-4-6-10-28", "comment": "3-4-5-10-28"}[settings["sizes"]]
-        say(f"images         {len(self.x):,} of {what}, {settings['data_source']}")
+        say(f"images         {len(self.x):,} of {saved.caption(settings)}")
         say(f"iterations     {self.iterations} per epoch, batch {settings['batch_size']:,}")
         say(f"optimiser      Adam, alpha {settings['alpha']:g}, beta1 {settings['beta1']:g} "
             f"(recipe {settings['recipe']})")
@@ -216,6 +217,7 @@ class Run:
     def stop(self):
         """Saves and says how to go on. Returns the exit code for the signal."""
         self.save()
+        page.write(self.folder)
         out = "" if str(self.folder) == "result" else f" --out {shlex.quote(str(self.folder))}"
         self.console.say(f"stopped after epoch {self.trainer.epoch}; nothing is lost, go on with:\n"
                          f"  python trainer.py --resume{out}")
@@ -239,6 +241,7 @@ class Run:
         say(f"last losses    loss_gen {self.losses[-1][1]:.4f}, loss_dis {self.losses[-1][2]:.4f} "
             "(at balance 0.693, 1.386)")
         say(f"pictures       {runfolder.picture(self.folder, self.losses[-1][0])} and those before")
+        say(f"page           {self.folder / runfolder.PAGE}, to scrub through the epochs")
         say(f"networks       {self.folder / runfolder.GENERATOR}, {runfolder.DISCRIMINATOR}")
         return 0
 

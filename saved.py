@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import runfolder
-from runfolder import FolderError, read_settings  # noqa: F401 (the other rooms take it from here)
+from runfolder import FolderError, read_settings
 
 
 def caption(settings):
@@ -53,9 +53,13 @@ def read_losses(folder):
 
 
 def pictures(folder):
-    """The saved pictures, {epoch: path}, in the order of the epochs."""
+    """The saved pictures, {epoch: path}, in the order of the epochs. FolderError if there are none."""
     found = {int(match[1]): path for path in Path(folder).glob("epoch-*.png")
              if (match := re.fullmatch(r"epoch-(\d{4,})\.png", path.name))}
+    if not found:
+        read_settings(folder)  # which says so if this is no run at all
+        raise FolderError(f"the run has no pictures ({folder}, no epoch-0000.png and so on); train it "
+                          "with trainer.py")
     return dict(sorted(found.items()))
 
 

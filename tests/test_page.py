@@ -1,0 +1,305 @@
+"""The page of a run, operated in a real browser."""
+
+import re
+import shutil
+import time
+
+import numpy as np
+import pytest
+from chromium import PROGRAM, Chromium
+
+import page
+import runfolder
+from runfolder import FolderError
+from tiles import sample_grid
+
+needs_chromium = pytest.mark.skipif(
+    PROGRAM is None, reason="Chromium is not installed: the page was not operated in a browser "
+                            "(Debian: apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+    assert browser.complaints == []
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A copy of a finished run of three epochs, of which 0 and 2 have been measured."""
+    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    (folder / "quality.csv").write_text(
+        "epoch,frechet,precision,recall\n0,1.9,0.0,nan\n2,0.8,0.25,0.5\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """The folder of 1000 epochs; all pictures are the same one."""
+    folder = tmp_path_factory.mktemp("runs") / "long"
+    folder.mkdir()
+    runfolder.write_settings(folder, {"digit": 0, "epochs": 1000, "data_source": "MNIST"})
+    sample_grid(np.zeros((9, 1, 28, 28)), None, folder / "epoch-0000.png")
+    for epoch in range(1, 1001):
+        runfolder.picture(folder, epoch).hardlink_to(folder / "epoch-0000.png")
+    stream = np.random.default_rng(0)
+    runfolder.write_table(folder / "losses.csv", runfolder.LOSS_COLUMNS, [
+        (epoch, *np.exp(stream.normal([2, -7])), 5.0, *stream.random(2))
+        for epoch in range(1, 1001)])
+    page.write(folder)
+    return folder
+
+
+def open_page(browser, folder, **window):
+    page.write(folder)
+    browser.open(folder / "index.html", **window)
+    wait_for_picture(browser)
+
+
+def wait_for_picture(browser):
+    """Waits until the picture on show is that of the epoch that is named."""
+    browser.wait_for("document.querySelector('#samples img')?.complete && document.querySelector("
+                     "'#samples img').alt.endsWith(document.querySelector('output').textContent)")
+
+
+def shown(browser):
+    """The file of the picture on show."""
+    wait_for_picture(browser)
+    return browser.run("document.querySelector('#samples img').src").rsplit("/", 1)[1]
+
+
+@needs_chromium
+def test_it_opens_from_disk_and_shows_the_last_epoch_beside_real_images(browser, run):
+    open_page(browser, run)
+    assert shown(browser) == "epoch-0003.png"
+    assert browser.run("document.querySelector('#samples img').naturalWidth") > 500
+    assert browser.run("document.querySelector('#real img').naturalWidth") > 500
+    assert browser.run("document.title") == "Digit 0, 3 epochs"
+    assert "so far" not in browser.run("document.body.innerText")
+    assert browser.complaints == []
+
+
+@needs_chromium
+def test_it_asks_for_nothing_but_the_pictures_beside_it(browser, run):
+    open_page(browser, run)
+    browser.press("ArrowLeft")
+    shown(browser)
+    allowed = {path.as_uri() for path in run.resolve().glob("*.png")}
+    allowed |= {(run.resolve() / "index.html").as_uri(), "data:,"}
+    assert set(browser.requests) <= allowed
+
+
+@needs_chromium
+def test_arrow_keys_scrub_through_the_epochs(browser, run):
+    open_page(browser, run)
+    seen = []
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
+        browser.press(key)
+        seen.append(shown(browser))
+    assert seen == ["epoch-0002.png", "epoch-0001.png", "epoch-0002.png", "epoch-0003.png",
+                    "epoch-0003.png"]
+    browser.press("ArrowLeft", shift=True)
+    assert shown(browser) == "epoch-0000.png"
+
+
+@needs_chromium
+def test_the_slider_scrubs_and_says_the_epoch(browser, long_run):
+    open_page(browser, long_run)
+    browser.click("#slider", across=0.25)
+    at = int(browser.run("document.querySelector('#slider').value"))
+    assert 220 < at < 280
+    assert shown(browser) == f"epoch-{at:04d}.png"
+    assert browser.run("document.querySelector('#slider').ariaValueText ?? document.querySelector("
+                       "'#slider').getAttribute('aria-valuetext')") == f"epoch {at}"
+    browser.press("Home")
+    assert shown(browser) == "epoch-0000.png"
+    browser.press("ArrowRight")
+    assert shown(browser) == "epoch-0001.png"
+
+
+@needs_chromium
+def test_every_control_is_reached_and_worked_by_the_keyboard(browser, run):
+    open_page(browser, run)
+    names = []
+    for _ in range(5):
+        browser.press("Tab")
+        names.append(browser.run("document.activeElement.ariaLabel || "
+                                 "document.activeElement.textContent"))
+    assert names == ["Play", "Previous picture", "Next picture", "Epoch", "Settings"]
+    browser.press("Enter")
+    assert "batch size" in browser.run("document.querySelector('#settings').innerText")
+    browser.run("document.querySelector('#back').focus()")
+    browser.press("Enter")
+    assert shown(browser) == "epoch-0002.png"
+
+
+@needs_chromium
+def test_it_plays_from_the_first_epoch_to_the_last_and_stops(browser, run):
+    open_page(browser, run)
+    browser.run("window.seen = []; new MutationObserver(() => seen.push(document.querySelector("
+                "'output').textContent)).observe(document.querySelector('output'), "
+                "{childList: true}); 0")
+    browser.click("#play")
+    assert browser.run("document.querySelector('#play').textContent") == "Pause"
+    browser.wait_for("document.querySelector('#play').textContent === 'Play'")
+    assert browser.run("seen") == ["epoch 0", "epoch 1", "epoch 2", "epoch 3"]
+
+
+@needs_chromium
+def test_space_plays_and_pauses(browser, long_run):
+    open_page(browser, long_run)
+    browser.press(" ")
+    browser.wait_for("document.querySelector('output').textContent === 'epoch 5'")
+    browser.press(" ")
+    stopped = shown(browser)
+    time.sleep(0.2)
+    assert shown(browser) == stopped and stopped != "epoch-1000.png"
+
+
+def points(browser, chart):
+    """Of each curve in a chart: how many points it has."""
+    paths = browser.run(f"[...document.querySelectorAll('.chart')].find(c => c.innerText.startsWith("
+                        f"{chart!r})).querySelectorAll('.curve').values().map(p => "
+                        "p.getAttribute('d')).toArray()")
+    return [len(re.findall("[ML]", path)) for path in paths]
+
+
+@needs_chromium
+def test_curves_of_losses_probabilities_and_quality_are_drawn(browser, run):
+    open_page(browser, run)
+    assert points(browser, "Losses") == [3, 3]
+    assert points(browser, "D’s mean probability") == [3, 3]
+    assert points(browser, "Fréchet distance") == [2]
+    assert points(browser, "Recall") == [1]  # NaN is a gap
+
+
+@needs_chromium
+def test_a_long_curve_has_its_trend_before_it(browser, long_run):
+    open_page(browser, long_run)
+    assert points(browser, "Losses") == [1000] * 4
+    assert browser.run("document.querySelectorAll('.chart').length") == 2  # no quality.csv
+
+
+@needs_chromium
+def test_the_cursor_and_the_figures_follow_the_epoch(browser, run):
+    open_page(browser, run)
+    rows = (run / "losses.csv").read_text().splitlines()
+    for epoch in 3, 2, 1:
+        loss = float(rows[epoch].split(",")[1])
+        assert browser.run("document.querySelector('#numbers td').textContent") == f"{loss:.3f}"
+        place, begin, end = browser.run(
+            "['.cursor', '.grid'].flatMap(q => { const l = document.querySelector('svg ' + q); "
+            "return q === '.grid' ? [+l.getAttribute('x1'), +l.getAttribute('x2')] "
+            ": [+l.getAttribute('x1')] })")
+        assert (place - begin) / (end - begin) == pytest.approx(epoch / 3)
+        browser.press("ArrowLeft")
+    browser.press("ArrowLeft")
+    assert browser.run("document.querySelector('#numbers td').textContent") == "–"  # epoch 0
+
+
+@needs_chromium
+def test_a_click_into_a_curve_goes_to_that_epoch(browser, long_run):
+    open_page(browser, long_run)
+    browser.click(".chart svg", across=0.5)
+    assert 460 < int(shown(browser)[6:10]) < 520
+
+
+@needs_chromium
+def test_of_a_thousand_pictures_only_the_current_one_and_a_few_neighbours_are_loaded(
+        browser, long_run):
+    open_page(browser, long_run)
+    assert len([url for url in browser.requests if "epoch-" in url]) <= 6
+    browser.click("#slider", across=0.5)
+    for _ in range(20):
+        browser.press("ArrowRight")
+        shown(browser)
+    assert len([url for url in browser.requests if "epoch-" in url]) <= 40
+    assert browser.run("loaded.size") <= 13
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, run, width, dark):
+    open_page(browser, run, width=width, dark=dark)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    left = browser.run("['samples', 'real'].map(id => "
+                       "document.getElementById(id).getBoundingClientRect().left)")
+    assert (left[0] == left[1]) == (width < 600)
+    ink, paper = (sum(map(int, re.findall(r"\d+", browser.run(
+        f"getComputedStyle(document.body).{name}"))[:3])) / 3 for name in
+        ("color", "backgroundColor"))
+    assert (ink > 200 and paper < 50) if dark else (ink < 50 and paper > 200)
+    assert points(browser, "Losses") == [3, 3]
+
+
+@needs_chromium
+def test_a_run_that_is_still_going_on_says_so(browser, run):
+    settings = runfolder.read_settings(run)
+    runfolder.write_settings(run, {**settings, "epochs": 1000})
+    open_page(browser, run)
+    assert "3 of 1000 epochs so far: reload this page" in browser.run("document.body.innerText")
+
+
+@needs_chromium
+def test_the_untrained_generator_can_be_looked_at_before_the_first_epoch_is_over(browser, run):
+    for path in [*run.glob("epoch-000[123].png"), run / "quality.csv"]:
+        path.unlink()
+    runfolder.write_table(run / "losses.csv", runfolder.LOSS_COLUMNS, [])
+    open_page(browser, run)
+    assert shown(browser) == "epoch-0000.png"
+    assert browser.complaints == []
+
+
+@needs_chromium
+def test_words_in_the_settings_are_words_and_never_commands(browser, run):
+    evil = "</script><script>document.title = 'taken'</script><img src=no onerror='taken()'>&amp;"
+    settings = runfolder.read_settings(run)
+    runfolder.write_settings(run, {**settings, "data_source": evil, evil: evil})
+    open_page(browser, run)
+    browser.click("summary")
+    assert browser.run("document.body.innerText").count(evil) == 4
+    assert "taken" not in browser.run("document.title")
+    assert browser.complaints == []
+
+
+@needs_chromium
+def test_a_picture_that_is_missing_is_named(browser, run):
+    open_page(browser, run)
+    (run / "epoch-0000.png").unlink()
+    browser.press("ArrowLeft", shift=True)
+    browser.wait_for("document.querySelector('#samples').innerText === "
+                     "'The picture of epoch 0 is missing.'")
+    assert browser.complaints and all("ERR_FILE_NOT_FOUND" in str(c) for c in browser.complaints)
+    browser.complaints.clear()
+    browser.press("ArrowRight")
+    assert shown(browser) == "epoch-0001.png"
+
+
+def test_a_page_of_a_thousand_epochs_is_written_in_a_moment(long_run):
+    began = time.process_time()
+    page.write(long_run)
+    assert time.process_time() - began < 0.3
+    assert (long_run / "index.html").stat().st_size < 150_000
+
+
+def test_a_full_disk_leaves_the_older_page_whole(run, monkeypatch):
+    before = page.write(run).read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    (run / "real.png").unlink()
+    with pytest.raises(OSError, match="No space"):
+        page.write(run)
+    assert (run / "index.html").read_bytes() == before
+
+
+def test_a_folder_without_pictures_gets_no_page(run):
+    for path in run.glob("epoch-*.png"):
+        path.unlink()
+    with pytest.raises(FolderError, match="no pictures"):
+        page.write(run)
+    assert not (run / "index.html").exists()

@@ -1,0 +1,93 @@
+"""Pictures made of images: NumPy arrays in, a grid of tiles out."""
+
+import functools
+import os
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from runfolder import replace_file
+
+GAP, MARGIN = 12, 18
+TITLE, LABEL = 26, 24  # heights of the lines of text
+
+
+def sample_grid(images, prob_real, path, title=""):
+    """Writes images as a grid of tiles, above each "real 0.312", as a PNG.
+
+    images: float (n, 1, h, w), drawn in grey, or (n, 3, h, w), drawn in colour; values unbounded.
+    The grid is nearly square: nine images are 3x3. As in the post, each pixel of an image is a square
+    (nearest-neighbour), and every image has a scale of its own, its lowest value black and its
+    highest white. (The post's "black and white are more distinct at 1000 than at 500" is seen on
+    that scale: overshoot leaves the background grey. Cut to [0, 1], it would not show.)
+    prob_real: n probabilities, or None for no text.
+    path: of the PNG. The same arguments give the same bytes. It is written whole or not at all:
+    OSError leaves an older picture as it was.
+    """
+    save_png(draw_tiles(images, real_labels(prob_real), title), path)
+
+
+def real_labels(prob_real):
+    return None if prob_real is None else [f"real {p:.3f}" for p in prob_real]
+
+
+def draw_tiles(images, labels=None, title="", columns=None, scale=6):
+    """The grid of sample_grid as a PIL image, with any n labels (or none).
+
+    A pixel of an image becomes scale x scale pixels of the picture.
+    """
+    tiles = to_pixels(images).repeat(scale, axis=1).repeat(scale, axis=2)
+    n, height, width = tiles.shape[:3]
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    top = MARGIN + (TITLE if title else 0)
+    label = LABEL if labels else 0
+    picture = Image.new(
+        "RGB" if tiles.ndim == 4 else "L",
+        (2 * MARGIN + columns * (width + GAP) - GAP,
+         top + rows * (label + height + GAP) - GAP + MARGIN), "white")
+    draw = ImageDraw.Draw(picture)
+    draw_title(draw, title, picture.width)
+    font = load_font(15 if scale > 4 else 13)
+    for i, tile in enumerate(tiles):
+        x = MARGIN + i % columns * (width + GAP)
+        y = top + i // columns * (label + height + GAP)
+        if labels:
+            draw.text((x + width / 2, y + label - 6), labels[i], "#555555", font, anchor="ms")
+        picture.paste(Image.fromarray(tile), (x, y + label))
+    return picture
+
+
+def to_pixels(images):
+    """Float (n, 1, h, w) to uint8 (n, h, w), (n, 3, h, w) to (n, h, w, 3); each on its own scale."""
+    pixels = np.rint(own_scale(images) * 255).astype(np.uint8)
+    return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
+
+
+def own_scale(images):
+    """Images (n, channels, h, w) with the values of each stretched to [0, 1]; all 0 if they are one."""
+    images = np.asarray(images, np.float64)
+    low = images.min(axis=(1, 2, 3), keepdims=True)
+    span = images.max(axis=(1, 2, 3), keepdims=True) - low
+    return (images - low) / np.where(span > 0, span, 1)
+
+
+def draw_title(draw, text, width, size=16, baseline=14):
+    """A line at the top of a picture, in smaller letters if it would not fit."""
+    while size > 8 and draw.textlength(text, load_font(size)) > width - 2 * MARGIN:
+        size -= 1
+    draw.text((MARGIN, MARGIN + baseline), text, "black", load_font(size), anchor="ls")
+
+
+@functools.cache
+def load_font(size):
+    """DejaVu Sans, which comes with matplotlib: the same letters on every machine."""
+    import matplotlib
+
+    return ImageFont.truetype(
+        os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+
+
+def save_png(picture, path):
+    """Writes a PIL image, whole or not at all."""
+    replace_file(path, lambda file: picture.save(file, "PNG"))
