@@ -13,6 +13,8 @@ import sys
 import traceback
 from pathlib import Path
 
+import threadpoolctl
+
 import checkpoint
 import command
 
@@ -30,6 +32,8 @@ def start(argv, prepare=lambda: None, output=None):
         file = os.open(output or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, 1)
         os.dup2(file, 2)
+        # scikit-learn's OpenMP, once used, hangs in a fork that asks it for threads.
+        threadpoolctl.threadpool_limits(1, "openmp")
         prepare()
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
@@ -108,7 +112,9 @@ class Calls:
             if self.spoil == "kill":
                 os._exit(KILLED)
             number = getattr(errno, self.spoil)
-            raise OSError(number, os.strerror(number))
+            # As the system does: calls that take a name report it, write and fsync do not.
+            named = (str(what),) if kind in ("open", "replace", "unlink") else ()
+            raise OSError(number, os.strerror(number), *named)
 
     def open(self, name, mode="r", *args, **kwargs):
         writes = isinstance(name, (str, Path)) and set(mode) & set("wax+")

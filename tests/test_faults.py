@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 
 SETTINGS = ["--data", "digits", "--epochs", "2", "--batch-size", "60", "--z-dim", "4",
-            "--checkpoint-every", "1"]
+            "--checkpoint-every", "1", "--quality-every", "2"]
 
 
 def argv(folder):
@@ -100,9 +100,9 @@ def one_of_each_kind(calls):
 
 
 @pytest.mark.parametrize("spoil", ["kill", "ENOSPC"])
-def test_a_run_that_breaks_off_at_a_call_of_each_kind_is_resumed_exactly(golden, tmp_path, spoil):
+def test_a_run_that_breaks_off_at_a_call_of_some_kind_is_resumed_exactly(golden, tmp_path, spoil):
     files, calls = golden
-    for n in one_of_each_kind(calls)[::2 if spoil == "kill" else 4]:
+    for n in one_of_each_kind(calls)[1::4]:
         crash_at(n, spoil, tmp_path / str(n), files)
 
 
