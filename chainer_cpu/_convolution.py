@@ -6,7 +6,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, column_sums, flat, no_bias, pixel_major
+from chainer_cpu._memory import FirstOrder, column_sums, no_bias, pixel_major, total
 
 chainer = import_chainer()
 
@@ -73,8 +73,8 @@ class _Layer:
         if not self.is_folded:
             return pixel_major(x)
         out = _workers.empty((*self.small, len(x), *self.ksize, x.shape[1]), x.dtype)
-        _workers.run(_kernels.space_to_depth, out.size, np.ascontiguousarray(x), self.stride, self.pad,
-                     out)
+        _workers.run(_kernels.SPACE_TO_DEPTH, out.size, (np.ascontiguousarray(x), out),
+                     (*x.shape, *self.small, *self.stride, *self.pad))
         return out.reshape(*self.small, len(x), -1)
 
     def _weights(self, W):
@@ -97,9 +97,8 @@ class _Layer:
         y = self._products(small, self._weights(W), None, to_small=False)
         out = _workers.empty((rows, self.big_channels, *self.big), y.dtype)
         bias = np.zeros(self.big_channels, y.dtype) if bias is None else np.ascontiguousarray(bias)
-        _workers.run(_kernels.depth_to_space, out.size,
-                     y.reshape(*self.small, rows, *self.ksize, self.big_channels), self.stride,
-                     self.pad, bias, out)
+        _workers.run(_kernels.DEPTH_TO_SPACE, out.size, (y, bias, out),
+                     (*out.shape, *self.small, *self.stride, *self.pad))
         return out
 
     def _products(self, x, W, bias, to_small):
@@ -110,11 +109,11 @@ class _Layer:
         order, first, small, big, tap = _by_output(0 if to_small else 1, map_size[0] * map_size[1],
                                                    *self.taps)
         y = _workers.empty((*map_size, rows, cols), x.dtype)
-        _workers.run(_kernels.products, len(tap) * rows * inner * cols // 45, _kernels.GEMM[x.dtype],
-                     order, first, big if to_small else small, tap,
-                     flat(x), rows * inner, inner, flat(W), W[0, 0].size, W.shape[3], to_small,
-                     flat(y), rows * cols, cols, rows, inner, cols,
-                     no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias), 0)
+        bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
+        _workers.run(_kernels.PRODUCTS, len(tap) * rows * inner * cols // 45, (x, W, y, bias),
+                     (_kernels.GEMM[x.dtype], rows * inner, inner, W[0, 0].size, W.shape[3], to_small,
+                      rows * cols, cols, rows, inner, cols, 0),
+                     (order, first, big if to_small else small, tap))
         return y
 
     def weight_gradient(self, small, laid):
@@ -122,10 +121,11 @@ class _Layer:
         small = pixel_major(small)
         rows, m, n = *small.shape[2:], laid.shape[3]
         a, b, tap = _by_small(*self.taps)
-        y = np.empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
-        _workers.run(_kernels.weight_products, _workers.ALWAYS, _kernels.GEMM[y.dtype], a, b, tap,
-                     flat(small), rows * m, m, flat(laid), rows * n, n, y, rows, m, n)
-        y = y.sum(axis=0) if len(y) > 1 else y[0]
+        y = _workers.empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
+        _workers.run(_kernels.WEIGHT_PRODUCTS, _workers.ALWAYS, (small, laid, y),
+                     (_kernels.GEMM[y.dtype], rows * m, m, rows * n, n, rows, m, n, y.shape[1]),
+                     (a, b, tap))
+        y = total(y)
         if self.is_folded:
             return y.reshape(m, *self.ksize, self.big_channels).transpose(0, 3, 1, 2)
         return y.reshape(*self.ksize, m, n).transpose(2, 3, 0, 1)

@@ -2,11 +2,11 @@
 
 Memory is pixel-major: a map of shape (N, C, H, W) lies as (H, W, N, C), so that each pixel is a dense
 (N, C) matrix and a convolution is a few dozen matrix products on whole pixels, in place, without
-im2col. All arrays come flat (one dimension, one compiled version each), float32 or float64.
+im2col. All arrays of numbers are flat, and all float32 or all float64.
 
-Every kernel takes ``(worker, workers, ...)`` and does the share of one worker. Shares are made of
-tasks with outputs of their own and a size that does not depend on the workers, so results do not
-depend on who did what when.
+Every kernel takes ``(worker, workers, ...)`` and does the share of one worker; ``run`` runs one kernel
+on all workers. Shares are made of tasks with outputs of their own (the weights' gradient: of sums of
+their own), so results do not depend on who did what when.
 """
 
 import platform
@@ -14,7 +14,7 @@ import platform
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose addresses are looked up below)
 from llvmlite import ir
-from numba import njit, types
+from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
@@ -87,7 +87,7 @@ def _swap_control(typingctx, control):
 # cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes millions.
 _QUICK = np.uint32(0x1F80 | _FLUSH_TO_ZERO | _DENORMALS_ARE_ZERO)
 
-_kernel = njit(nogil=True, cache=True, error_model="numpy")
+_kernel = njit(nogil=True, error_model="numpy")
 
 
 @_kernel
@@ -135,16 +135,16 @@ def products(worker, workers, gemm, order, first, x_index, w_index, x, x_step, l
 
 @_kernel
 def weight_products(worker, workers, gemm, a_index, b_index, y_index, a, a_step, lda, b, b_step, ldb,
-                    y, rows, m, n):
+                    y, rows, m, n, taps):
     """Each worker's y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
 
-    a[p] is (rows, m), b[p] is (rows, n); y is (workers, taps, m, n), each worker sums over its rows.
+    a[p] is (rows, m), b[p] is (rows, n); y is (workers, taps, m, n); each worker sums over its rows.
     """
     before = _swap_control(_QUICK)
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
-    own = y[worker]
-    begun = np.zeros(len(own), np.bool_)
+    own = y.reshape((workers, taps, m * n))[worker]
+    begun = np.zeros(taps, np.bool_)
     begin, end = rows * worker // workers, rows * (worker + 1) // workers
     pieces = (end - begin + TASK_ROWS - 1) // TASK_ROWS
     for piece in range(pieces):
@@ -157,17 +157,17 @@ def weight_products(worker, workers, gemm, a_index, b_index, y_index, a, a_step,
                   a.ctypes.data + (a_index[i] * a_step + low * lda) * size, lda,
                   one if begun[t] else zero, own[t].ctypes.data, n)
             begun[t] = True
-    for t in range(len(own)):
+    for t in range(taps):
         if not begun[t]:
             own[t] = zero
     _swap_control(before)
 
 
 @_kernel
-def sums(worker, workers, x, rows, partial):
+def sums(worker, workers, x, partial, rows, channels, tasks):
     """partial[t] = sum of the rows of task t; x is (rows, C), partial (tasks, C)."""
     before = _swap_control(_QUICK)
-    tasks, channels = partial.shape
+    partial = partial.reshape((tasks, channels))
     for t in range(tasks * worker // workers, tasks * (worker + 1) // workers):
         total = partial[t]
         total[:] = 0
@@ -179,10 +179,10 @@ def sums(worker, workers, x, rows, partial):
 
 
 @_kernel
-def moments(worker, workers, x, rows, means, squares):
+def moments(worker, workers, x, means, squares, rows, channels, tasks):
     """Mean, and sum of squared deviations from it, of the rows of each task; both (tasks, C)."""
     before = _swap_control(_QUICK)
-    tasks, channels = means.shape
+    means, squares = means.reshape((tasks, channels)), squares.reshape((tasks, channels))
     for t in range(tasks * worker // workers, tasks * (worker + 1) // workers):
         begin, end = rows * t // tasks, rows * (t + 1) // tasks
         mean, square = means[t], squares[t]
@@ -203,10 +203,19 @@ def moments(worker, workers, x, rows, means, squares):
 
 
 @_kernel
-def normalize(worker, workers, x, rows, mean, inv_std, gamma, beta, relu, y):
-    """y = gamma * (x - mean) * inv_std + beta, or the positive part of that, on (rows, C)."""
+def _four(scales, channels):
+    return (scales[:channels], scales[channels:2 * channels], scales[2 * channels:3 * channels],
+            scales[3 * channels:])
+
+
+@_kernel
+def normalize(worker, workers, x, scales, y, rows, channels, relu):
+    """y = gamma * (x - mean) * inv_std + beta, or the positive part of that, on (rows, C).
+
+    scales is (4, C): mean, inv_std, gamma, beta.
+    """
     before = _swap_control(_QUICK)
-    channels = len(mean)
+    mean, inv_std, gamma, beta = _four(scales, channels)
     zero = x.dtype.type(0)
     for r in range(rows * worker // workers, rows * (worker + 1) // workers):
         row, out = x[r * channels:(r + 1) * channels], y[r * channels:(r + 1) * channels]
@@ -222,14 +231,15 @@ def normalize(worker, workers, x, rows, mean, inv_std, gamma, beta, relu, y):
 
 
 @_kernel
-def normalize_sums(worker, workers, gy, x, rows, mean, inv_std, gamma, beta, relu, masked, gbetas,
-                   ggammas):
+def normalize_sums(worker, workers, gy, x, scales, masked, gbetas, ggammas, rows, channels, tasks,
+                   relu):
     """Per task, the sums over the rows of gy and of gy * x_hat, which are gbeta and ggamma.
 
     relu says that gy is the gradient behind a ReLU: it is masked first, and written to ``masked``.
     """
     before = _swap_control(_QUICK)
-    tasks, channels = gbetas.shape
+    mean, inv_std, gamma, beta = _four(scales, channels)
+    gbetas, ggammas = gbetas.reshape((tasks, channels)), ggammas.reshape((tasks, channels))
     zero = x.dtype.type(0)
     for t in range(tasks * worker // workers, tasks * (worker + 1) // workers):
         gbeta, ggamma = gbetas[t], ggammas[t]
@@ -241,7 +251,7 @@ def normalize_sums(worker, workers, gy, x, rows, mean, inv_std, gamma, beta, rel
                 out = masked[r * channels:(r + 1) * channels]
                 for c in range(channels):
                     x_hat = (row[c] - mean[c]) * inv_std[c]
-                    value = zero if gamma[c] * x_hat + beta[c] <= zero else g[c]
+                    value = g[c] if gamma[c] * x_hat + beta[c] > zero else zero
                     out[c] = value
                     gbeta[c] += value
                     ggamma[c] += value * x_hat
@@ -253,10 +263,10 @@ def normalize_sums(worker, workers, gy, x, rows, mean, inv_std, gamma, beta, rel
 
 
 @_kernel
-def normalize_backward(worker, workers, gy, x, rows, mean, inv_std, gamma, gbeta, ggamma, gx):
+def normalize_backward(worker, workers, gy, x, scales, gbeta, ggamma, gx, rows, channels):
     """gx = gamma * inv_std * (gy - (x_hat * ggamma + gbeta) / rows)."""
     before = _swap_control(_QUICK)
-    channels = len(mean)
+    mean, inv_std, gamma, _ = _four(scales, channels)
     inverse = x.dtype.type(1 / rows)
     scale = gamma * inv_std
     for r in range(rows * worker // workers, rows * (worker + 1) // workers):
@@ -295,9 +305,9 @@ def positive_backward(worker, workers, gy, y, gx):
 
 
 @_kernel
-def transpose(worker, workers, x, y):
-    """y[p, n, c] = x[n, c, p] where ``x`` is (N, C, P): to pixel-major memory."""
-    pixels, rows, channels = y.shape
+def transpose(worker, workers, x, y, rows, channels, pixels):
+    """y[p, n, c] = x[n, c, p]: to pixel-major memory."""
+    x, y = x.reshape((rows, channels, pixels)), y.reshape((pixels, rows, channels))
     for n in range(rows * worker // workers, rows * (worker + 1) // workers):
         for p in range(pixels):
             for c in range(channels):
@@ -305,9 +315,9 @@ def transpose(worker, workers, x, y):
 
 
 @_kernel
-def transpose_back(worker, workers, y, x):
+def transpose_back(worker, workers, y, x, rows, channels, pixels):
     """x[n, c, p] = y[p, n, c]: from pixel-major memory."""
-    pixels, rows, channels = y.shape
+    x, y = x.reshape((rows, channels, pixels)), y.reshape((pixels, rows, channels))
     for n in range(rows * worker // workers, rows * (worker + 1) // workers):
         for c in range(channels):
             for p in range(pixels):
@@ -315,12 +325,13 @@ def transpose_back(worker, workers, y, x):
 
 
 @_kernel
-def space_to_depth(worker, workers, x, stride, pad, y):
+def space_to_depth(worker, workers, x, y, rows, channels, height, width, h, w, stride, pad):
     """Blocks of stride[0] x stride[1] pixels become channels; outside the map there are zeros.
 
     x is (N, C, H, W); y is (h, w, N, stride[0], stride[1], C).
     """
-    rows, channels, height, width = x.shape
+    x = x.reshape((rows, channels, height, width))
+    y = y.reshape((h, w, rows, stride[0], stride[1], channels))
     for i in range(y.shape[0]):
         for n in range(rows * worker // workers, rows * (worker + 1) // workers):
             for k in range(stride[0]):
@@ -334,9 +345,10 @@ def space_to_depth(worker, workers, x, stride, pad, y):
 
 
 @_kernel
-def depth_to_space(worker, workers, y, stride, pad, bias, x):
+def depth_to_space(worker, workers, y, bias, x, rows, channels, height, width, h, w, stride, pad):
     """The way back from space_to_depth, plus bias (C,); x may hold pixels that no block reaches."""
-    rows, channels, height, width = x.shape
+    x = x.reshape((rows, channels, height, width))
+    y = y.reshape((h, w, rows, stride[0], stride[1], channels))
     for n in range(rows * worker // workers, rows * (worker + 1) // workers):
         for c in range(channels):
             for row in range(height):
@@ -350,9 +362,13 @@ def depth_to_space(worker, workers, y, stride, pad, bias, x):
 
 
 @_kernel
-def adam(worker, workers, param, grad, m, v, step, rate1, rate2, eps):
-    """Adam's update of one parameter, with its moments m and v, in one pass over memory."""
+def adam(worker, workers, param, grad, m, v, settings):
+    """Adam's update of one parameter, with its moments m and v, in one pass over memory.
+
+    settings: the step's size, 1 - beta1, 1 - beta2, eps.
+    """
     before = _swap_control(_QUICK)
+    step, rate1, rate2, eps = settings[0], settings[1], settings[2], settings[3]
     begin, end = len(param) * worker // workers, len(param) * (worker + 1) // workers
     param, grad, m, v = param[begin:end], grad[begin:end], m[begin:end], v[begin:end]
     for i in range(len(param)):
@@ -360,3 +376,46 @@ def adam(worker, workers, param, grad, m, v, step, rate1, rate2, eps):
         v[i] += rate2 * (grad[i] * grad[i] - v[i])
         param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
     _swap_control(before)
+
+
+# One entry for all kernels, since each parallel loop costs a second of compilation.
+(PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, NORMALIZE, NORMALIZE_SUMS, NORMALIZE_BACKWARD, POSITIVE,
+ POSITIVE_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM) = range(14)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", parallel=True)
+def run(kernel, workers, a, i, n):
+    """Runs one kernel: a are its arrays (a tuple of 6), i its indexes (4), n its whole numbers."""
+    for worker in prange(workers):
+        if kernel == PRODUCTS:
+            products(worker, workers, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3], n[4],
+                     n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
+        elif kernel == WEIGHT_PRODUCTS:
+            weight_products(worker, workers, n[0], i[0], i[1], i[2], a[0], n[1], n[2], a[1], n[3], n[4],
+                            a[2], n[5], n[6], n[7], n[8])
+        elif kernel == SUMS:
+            sums(worker, workers, a[0], a[1], n[0], n[1], n[2])
+        elif kernel == MOMENTS:
+            moments(worker, workers, a[0], a[1], a[2], n[0], n[1], n[2])
+        elif kernel == NORMALIZE:
+            normalize(worker, workers, a[0], a[1], a[2], n[0], n[1], n[2])
+        elif kernel == NORMALIZE_SUMS:
+            normalize_sums(worker, workers, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1], n[2], n[3])
+        elif kernel == NORMALIZE_BACKWARD:
+            normalize_backward(worker, workers, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1])
+        elif kernel == POSITIVE:
+            positive(worker, workers, a[0], a[1])
+        elif kernel == POSITIVE_BACKWARD:
+            positive_backward(worker, workers, a[0], a[1], a[2])
+        elif kernel == TRANSPOSE:
+            transpose(worker, workers, a[0], a[1], n[0], n[1], n[2])
+        elif kernel == TRANSPOSE_BACK:
+            transpose_back(worker, workers, a[0], a[1], n[0], n[1], n[2])
+        elif kernel == SPACE_TO_DEPTH:
+            space_to_depth(worker, workers, a[0], a[1], n[0], n[1], n[2], n[3], n[4], n[5], n[6:8],
+                           n[8:10])
+        elif kernel == DEPTH_TO_SPACE:
+            depth_to_space(worker, workers, a[0], a[1], a[2], n[0], n[1], n[2], n[3], n[4], n[5],
+                           n[6:8], n[8:10])
+        elif kernel == ADAM:
+            adam(worker, workers, a[0], a[1], a[2], a[3], a[4])

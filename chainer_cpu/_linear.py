@@ -5,7 +5,7 @@ import numpy as np
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._memory import (
-    FirstOrder, column_sums, flat, is_pixel_major, matrix, no_bias, pixel_major)
+    FirstOrder, column_sums, is_pixel_major, matrix, no_bias, pixel_major, total)
 
 chainer = import_chainer()
 
@@ -16,64 +16,71 @@ class Linear(FirstOrder, chainer.FunctionNode):
     def forward(self, inputs):
         x, W, *b = inputs
         self.retain_inputs((0, 1))
+        rows, out = len(x), len(W)
         bias = np.ascontiguousarray(b[0]) if b else no_bias(x.dtype)
-        rows, cols = len(x), len(W)
-        y = _workers.empty((rows, cols), x.dtype)
+        y = _workers.empty((rows, out), x.dtype)
         if is_pixel_major(x):
-            pixels, channels = x.shape[2] * x.shape[3], x.shape[1]
-            _workers.run(_kernels.products, rows * W.size // 45, _kernels.GEMM[x.dtype], np.arange(1),
-                         np.array([0, pixels]),
-                         np.arange(pixels), np.arange(pixels), flat(pixel_major(x)),
-                         rows * channels, channels, flat(_weights_by_pixel(W, x)),
-                         cols * channels, channels, True, flat(y), 0, cols, rows, channels, cols,
-                         bias, 0)
+            # y = sum over pixels of x[p] @ W[p].T
+            channels, pixels = x.shape[1], np.arange(x.shape[2] * x.shape[3])
+            _products(pixel_major(x), rows * channels, channels,
+                      _weights_by_pixel(W, x), out * channels, channels, True, y, 0, out,
+                      rows, channels, out, bias, 0,
+                      np.arange(1), np.array([0, len(pixels)]), pixels, pixels)
         else:
-            x, W = matrix(x), np.ascontiguousarray(W)
-            blocks, size = _blocks(cols)
-            _workers.run(_kernels.products, rows * W.size // 45, _kernels.GEMM[x.dtype], np.arange(blocks), np.arange(blocks + 1),
-                         np.arange(blocks), np.arange(blocks), flat(x), 0, x.shape[1], flat(W),
-                         size * x.shape[1], x.shape[1], True, flat(y), size, cols, rows, x.shape[1],
-                         size, bias, size)
+            inner, (blocks, size) = W.shape[1], _blocks(out)
+            _products(matrix(x), 0, inner, np.ascontiguousarray(W), size * inner, inner, True,
+                      y, size, out, rows, inner, size, bias, size, *_one_each(blocks))
         return y,
 
     def gradients(self, indexes, gy):
         x, W = (v.array for v in self.get_retained_inputs())
         gy = np.ascontiguousarray(gy)
+        if 0 in indexes:
+            yield self._input_gradient(gy, x, W)
+        if 1 in indexes:
+            yield self._weight_gradient(gy, x)
+        if 2 in indexes:
+            yield column_sums(gy, gy.shape[1])
+
+    def _input_gradient(self, gy, x, W):
         rows, out = gy.shape
         if is_pixel_major(x):
-            channels, (h, w) = x.shape[1], x.shape[2:]
-            pixels = np.arange(h * w)
-            if 0 in indexes:
-                gx = _workers.empty((h, w, rows, channels), x.dtype)
-                _workers.run(_kernels.products, rows * W.size // 45, _kernels.GEMM[x.dtype], pixels, np.arange(h * w + 1), pixels,
-                             pixels, flat(gy), 0, out, flat(_weights_by_pixel(W, x)),
-                             out * channels, channels, False, flat(gx), rows * channels, channels,
-                             rows, out, channels, no_bias(x.dtype), 0)
-                yield gx.transpose(2, 3, 0, 1)
-            if 1 in indexes:
-                gW = np.empty((_workers.count(), h * w, out, channels), x.dtype)
-                _workers.run(_kernels.weight_products, _workers.ALWAYS, _kernels.GEMM[x.dtype], np.zeros_like(pixels),
-                             pixels, pixels, flat(gy), 0, out, flat(pixel_major(x)),
-                             rows * channels, channels, gW, rows, out, channels)
-                yield gW.sum(axis=0).transpose(1, 2, 0).reshape(W.shape)
-        else:
-            if 0 in indexes:
-                gx, W = _workers.empty((rows, W.shape[1]), x.dtype), np.ascontiguousarray(W)
-                blocks, size = _blocks(W.shape[1])
-                _workers.run(_kernels.products, rows * W.size // 45, _kernels.GEMM[x.dtype], np.arange(blocks), np.arange(blocks + 1),
-                             np.arange(blocks), np.arange(blocks), flat(gy), 0, out, flat(W), size,
-                             W.shape[1], False, flat(gx), size, W.shape[1], rows, out, size,
-                             no_bias(x.dtype), 0)
-                yield gx.reshape(x.shape)
-            if 1 in indexes:
-                gW = np.empty((_workers.count(), 1, *W.shape), x.dtype)
-                one = np.zeros(1, np.int64)
-                _workers.run(_kernels.weight_products, _workers.ALWAYS, _kernels.GEMM[x.dtype], one, one, one,
-                             flat(gy), 0, out, flat(matrix(x)), 0, W.shape[1], gW, rows, out,
-                             W.shape[1])
-                yield gW.sum(axis=(0, 1))
-        if 2 in indexes:
-            yield column_sums(gy, out)
+            _, channels, h, w = x.shape
+            gx = _workers.empty((h, w, rows, channels), x.dtype)
+            _products(gy, 0, out, _weights_by_pixel(W, x), out * channels, channels, False,
+                      gx, rows * channels, channels, rows, out, channels, no_bias(x.dtype), 0,
+                      *_one_each(h * w))
+            return gx.transpose(2, 3, 0, 1)
+        inner, (blocks, size) = W.shape[1], _blocks(W.shape[1])
+        gx = _workers.empty((rows, inner), x.dtype)
+        _products(gy, 0, out, np.ascontiguousarray(W), size, inner, False, gx, size, inner,
+                  rows, out, size, no_bias(x.dtype), 0, *_one_each(blocks))
+        return gx.reshape(x.shape)
+
+    def _weight_gradient(self, gy, x):
+        """gW[p] = gy.T @ x[p], where a matrix x counts as one pixel."""
+        rows, out = gy.shape
+        laid = pixel_major(x) if is_pixel_major(x) else matrix(x)
+        inner = laid.shape[-1]
+        pixels = np.arange(laid.size // (rows * inner))
+        gW = _workers.empty((_workers.count(), len(pixels), out, inner), x.dtype)
+        _workers.run(_kernels.WEIGHT_PRODUCTS, _workers.ALWAYS, (gy, laid, gW),
+                     (_kernels.GEMM[x.dtype], 0, out, rows * inner, inner, rows, out, inner,
+                      len(pixels)), (np.zeros_like(pixels), pixels, pixels))
+        return total(gW).transpose(1, 2, 0).reshape(out, -1) if len(pixels) > 1 else total(gW)[0]
+
+
+def _products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, bias,
+              bias_step, *indexes):
+    _workers.run(_kernels.PRODUCTS, rows * w.size // 45, (x, w, y, bias),
+                 (_kernels.GEMM[x.dtype], x_step, ldx, w_step, ldw, transpose, y_step, ldy, rows,
+                  inner, cols, bias_step), indexes)
+
+
+def _one_each(number):
+    """The indexes of products of which every output needs one: input 0 (its step is 0), weights p."""
+    every = np.arange(number)
+    return every, np.arange(number + 1), every, every
 
 
 def _blocks(columns):

@@ -32,7 +32,7 @@ def pixel_major(x):
     n, c, h, w = x.shape
     out = _workers.empty(view.shape, x.dtype)
     x = np.ascontiguousarray(x)
-    _workers.run(_kernels.transpose, x.size, x.reshape(n, c, h * w), out.reshape(h * w, n, c))
+    _workers.run(_kernels.TRANSPOSE, x.size, (x, out), (n, c, h * w))
     return out
 
 
@@ -40,18 +40,14 @@ def nchw(array):
     """A dense (H, W, N, C) array as a dense (N, C, H, W) one."""
     h, w, n, c = array.shape
     out = _workers.empty((n, c, h, w), array.dtype)
-    _workers.run(_kernels.transpose_back, array.size, array.reshape(h * w, n, c), out.reshape(n, c, h * w))
+    _workers.run(_kernels.TRANSPOSE_BACK, array.size, (array, out), (n, c, h * w))
     return out
-
-
-def flat(x):
-    return x.reshape(-1)
 
 
 def column_sums(x, channels):
     """Sums over all but the last axis of dense x."""
     partial = np.empty((-(-x.size // _kernels.TASK_SIZE), channels), x.dtype)
-    _workers.run(_kernels.sums, x.size // 8, flat(x), x.size // channels, partial)
+    _workers.run(_kernels.SUMS, x.size // 8, (x, partial), (x.size // channels, channels, len(partial)))
     return partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
 
 
@@ -74,3 +70,10 @@ def dense_view(x):
 @functools.cache
 def no_bias(dtype):
     return np.empty(0, dtype)
+
+
+def total(parts):
+    """The sum of an array's first axis, which has one entry per worker; made in the first of them."""
+    for part in parts[1:]:
+        parts[0] += part
+    return parts[0]

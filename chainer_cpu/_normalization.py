@@ -4,7 +4,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, dense_view, flat, nchw, pixel_major
+from chainer_cpu._memory import FirstOrder, dense_view, nchw, pixel_major
 
 chainer = import_chainer()
 
@@ -40,14 +40,15 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         self.running_mean, self.running_var = running_mean, running_var
 
     def forward(self, inputs):
-        x, self.gamma, self.beta = inputs[0], *map(np.ascontiguousarray, inputs[1:])
+        x, gamma, beta = inputs
         self.shape, self.is_nchw = x.shape, x.flags.c_contiguous
         # Kept instead of x: the same memory, or the only pixel-major copy.
         self.x = np.ascontiguousarray(x)[None, None] if x.ndim == 2 else pixel_major(x)
-        mean, var = self._moments()
-        self.mean, self.inv_std = mean, np.reciprocal(np.sqrt(var + x.dtype.type(self.eps)))
+        mean, var = self._moments(len(gamma))
+        inv_std = np.reciprocal(np.sqrt(var + x.dtype.type(self.eps)))
+        self.scales = np.stack((mean, inv_std, gamma, beta))
         if self.running_mean is not None:
-            rows = self._rows()
+            rows = self.x.size // len(gamma)
             self.running_mean *= self.decay
             self.running_mean += (1 - self.decay) * mean
             self.running_var *= self.decay
@@ -56,15 +57,16 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         return np.broadcast_to(np.empty((), x.dtype), x.shape),
 
     def _rows(self):
-        return self.x.size // len(self.gamma)
+        return self.x.size // self.x.shape[-1]
 
     def _tasks(self):
         return min(self._rows(), -(-self.x.size // _kernels.TASK_SIZE))
 
-    def _moments(self):
-        rows, tasks, channels = self._rows(), self._tasks(), len(self.gamma)
+    def _moments(self, channels):
+        rows, tasks = self._rows(), self._tasks()
         means, squares = np.empty((2, tasks, channels), self.x.dtype)
-        _workers.run(_kernels.moments, self.x.size // 4, flat(self.x), rows, means, squares)
+        _workers.run(_kernels.MOMENTS, self.x.size // 4, (self.x, means, squares),
+                     (rows, channels, tasks))
         counts = np.diff(np.arange(tasks + 1) * rows // tasks)[:, None].astype(np.float64)
         mean = (counts * means).sum(axis=0) / rows
         square = squares.sum(axis=0, dtype=np.float64) + (counts * (means - mean) ** 2).sum(axis=0)
@@ -73,17 +75,18 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
     def values(self, relu):
         """The output, or the positive part of it, as an array of the input's shape."""
         y = _workers.empty(self.x.shape, self.x.dtype)
-        _workers.run(_kernels.normalize, self.x.size // 4, flat(self.x), self._rows(), self.mean, self.inv_std,
-                     self.gamma, self.beta, relu, flat(y))
+        _workers.run(_kernels.NORMALIZE, self.x.size // 4, (self.x, self.scales, y),
+                     (self._rows(), self.scales.shape[1], relu))
         return y.reshape(self.shape) if len(self.shape) == 2 else y.transpose(2, 3, 0, 1)
 
     def sums(self, gy, relu):
         """gbeta and ggamma; with relu, also gy where the output is positive, which gy becomes."""
         gy = self._dense(gy)
         masked = _workers.empty(gy.shape, gy.dtype) if relu else gy
-        gbetas, ggammas = np.empty((2, self._tasks(), len(self.gamma)), gy.dtype)
-        _workers.run(_kernels.normalize_sums, gy.size // 2, flat(gy), flat(self.x), self._rows(), self.mean,
-                     self.inv_std, self.gamma, self.beta, relu, flat(masked), gbetas, ggammas)
+        gbetas, ggammas = np.empty((2, self._tasks(), gy.shape[-1]), gy.dtype)
+        _workers.run(_kernels.NORMALIZE_SUMS, gy.size // 2,
+                     (gy, self.x, self.scales, masked, gbetas, ggammas),
+                     (self._rows(), *gbetas.shape[::-1], relu))
         return masked, *(partial.sum(axis=0, dtype=np.float64).astype(gy.dtype)
                          for partial in (gbetas, ggammas))
 
@@ -102,8 +105,9 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         self.masked = None
         if 0 in indexes:
             gx = _workers.empty(self.x.shape, self.x.dtype)
-            _workers.run(_kernels.normalize_backward, gy.size // 3, flat(gy), flat(self.x), self._rows(),
-                         self.mean, self.inv_std, self.gamma, gbeta, ggamma, flat(gx))
+            _workers.run(_kernels.NORMALIZE_BACKWARD, gy.size // 3,
+                         (gy, self.x, self.scales, gbeta, ggamma, gx),
+                         (self._rows(), len(gbeta)))
             if len(self.shape) == 2:
                 yield gx.reshape(self.shape)
             else:
@@ -132,7 +136,7 @@ class ReLU(FirstOrder, chainer.FunctionNode):
         self.retain_outputs((0,))
         x, back = dense_view(x)
         y = _workers.empty(x.shape, x.dtype)
-        _workers.run(_kernels.positive, x.size // 4, flat(x), flat(y))
+        _workers.run(_kernels.POSITIVE, x.size // 4, (x, y))
         return y.transpose(back),
 
     def gradients(self, indexes, gy):
@@ -142,5 +146,5 @@ class ReLU(FirstOrder, chainer.FunctionNode):
         y, back = dense_view(self.get_retained_outputs()[0].array)
         gy = np.ascontiguousarray(gy.transpose(np.argsort(back)))
         gx = _workers.empty(y.shape, y.dtype)
-        _workers.run(_kernels.positive_backward, y.size // 3, flat(gy), flat(y), flat(gx))
+        _workers.run(_kernels.POSITIVE_BACKWARD, y.size // 3, (gy, y, gx))
         yield gx.transpose(back)

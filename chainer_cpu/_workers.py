@@ -1,22 +1,24 @@
 """The threads that share the work of the kernels, and the memory that they work on.
 
-There is one pool of threads, ours, with one thread per core. The BLAS that the kernels call runs on
-one thread while a kernel runs, and is given its threads back afterwards: two pools on the same cores
-were measured to cost more than the work (a pool's idle threads spin).
+The threads are Numba's, as many as this process has cores or OMP_NUM_THREADS says. The BLAS that the
+kernels call runs on one thread while a kernel runs, and is given its threads back afterwards: two
+pools on the same cores were measured to cost more than the work (a pool's idle threads spin).
 """
 
-import concurrent.futures
 import ctypes
 import functools
 import os
 import threading
 import weakref
 
+import numba
 import numpy as np
 import threadpoolctl
 
-# Waking a thread takes about 70 microseconds.
-WORTH_SHARING = 150_000
+from chainer_cpu import _kernels
+
+# Less work than this is done by the calling thread.
+WORTH_SHARING = 20_000
 ALWAYS = float("inf")
 # Freed memory that is kept for the next step, at most. A step at batch 1000 turns over about half.
 KEEP_BYTES = 1 << 30
@@ -39,41 +41,38 @@ def count():
 
 
 @functools.cache
-def _pool(process):
-    """The threads besides the calling one. Threads do not survive a fork, hence the process's number."""
-    return concurrent.futures.ThreadPoolExecutor(max(1, count() - 1), "chainer_cpu")
-
-
-@functools.cache
 def _blas():
     """Control over the threads of SciPy's BLAS, the one that the kernels call."""
-    import chainer_cpu._kernels  # noqa: F401  (only a loaded library is found)
     found = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
     return [library for library in found if "numpy.libs" not in library.filepath]
 
 
-def run(kernel, nanoseconds, *args):
-    """Runs ``kernel(worker, workers, *args)`` on all threads and waits for all of them.
+@functools.cache
+def _padding(dtype, length):
+    return (np.empty(0, dtype),) * length
 
-    nanoseconds is a rough guess of what it takes on one: too little to share is not shared.
+
+def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
+    """Runs a kernel, one of the names in capitals in ``_kernels``, on all threads and waits for it.
+
+    arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays.
+    nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
     """
     workers = count() if nanoseconds > WORTH_SHARING else 1
+    arrays = tuple(x.reshape(-1) for x in arrays) + _padding(arrays[0].dtype, 6 - len(arrays))
+    indexes = (*indexes, *_padding(np.int64, 4 - len(indexes)))
     with _lock:
         before = [library.get_num_threads() for library in _blas()]
-        for library in _blas():
-            library.set_num_threads(1)
+        threads = numba.get_num_threads()
         try:
-            futures = [_pool(os.getpid()).submit(kernel, worker, workers, *args)
-                       for worker in range(1, workers)]
-            try:
-                kernel(0, workers, *args)
-            finally:
-                concurrent.futures.wait(futures)
-            for future in futures:
-                future.result()
+            for library in _blas():
+                library.set_num_threads(1)
+            numba.set_num_threads(min(workers, numba.config.NUMBA_NUM_THREADS))
+            _kernels.run(kernel, workers, arrays, indexes, np.array(numbers or (0,), np.int64))
         finally:
-            for library, threads in zip(_blas(), before):
-                library.set_num_threads(threads)
+            numba.set_num_threads(threads)
+            for library, number in zip(_blas(), before):
+                library.set_num_threads(number)
 
 
 def empty(shape, dtype):

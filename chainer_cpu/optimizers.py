@@ -33,8 +33,8 @@ class AdamRule(StockAdamRule):
                 if name:
                     self.state[name] = ordered.transpose(np.argsort(order))
             flat.append(ordered.reshape(-1))
-        numbers = map(np.float32, (hp.eta * self.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps))
-        _workers.run(_kernels.adam, param.size, *flat, *numbers)
+        settings = np.array((hp.eta * self.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps), np.float32)
+        _workers.run(_kernels.ADAM, param.size, (*flat, settings))
 
 
 class Adam(stock.Adam):
