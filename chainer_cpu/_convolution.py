@@ -168,10 +168,7 @@ class Deconvolution2D(FirstOrder, chainer.FunctionNode):
 
     def forward(self, inputs):
         x, W, *b = inputs
-        big = tuple(stride * (size - 1) + k - 2 * pad if out is None else out
-                    for out, size, pad, k, stride in
-                    zip(self.outsize, x.shape[2:], self.pad, W.shape[2:], self.stride))
-        self.layer = _Layer(x.shape[2:], big, W, self.stride, self.pad)
+        self.layer = _Layer(x.shape[2:], self.outsize, W, self.stride, self.pad)
         self.retain_inputs((0, 1))
         return self.layer.to_big(x, W, *b or [None]),
 

@@ -383,7 +383,16 @@ def adam(worker, workers, param, grad, m, v, settings):
  POSITIVE_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM) = range(14)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", parallel=True)
+def _compile(function):
+    """Compiles in parallel when first called; keeps the result on the disk if there is a place for it."""
+    options = {"nogil": True, "error_model": "numpy", "parallel": True}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither this folder nor the user's own can be written to
+        return njit(**options)(function)
+
+
+@_compile
 def run(kernel, workers, a, i, n):
     """Runs one kernel: a are its arrays (a tuple of 6), i its indexes (4), n its whole numbers."""
     for worker in prange(workers):

@@ -59,7 +59,9 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
     nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
     """
     workers = count() if nanoseconds > WORTH_SHARING else 1
-    arrays = tuple(x.reshape(-1) for x in arrays) + _padding(arrays[0].dtype, 6 - len(arrays))
+    # To Numba, arrays that are read-only or unaligned are other types, hence other compilations.
+    arrays = tuple((x if x.flags.behaved else x.copy()).reshape(-1) for x in arrays)
+    arrays += _padding(arrays[0].dtype, 6 - len(arrays))
     indexes = (*indexes, *_padding(np.int64, 4 - len(indexes)))
     with _lock:
         before = [library.get_num_threads() for library in _blas()]

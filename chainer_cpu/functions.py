@@ -63,8 +63,14 @@ def deconvolution_2d(x, W, b=None, stride=1, pad=0, outsize=None, **kwargs):
     """Chainer's deconvolution_2d: x (N, C, h, w), W (C, C', kh, kw), b (C',)."""
     if (_is_plain(kwargs) and _are_maps(x, W, b) and x.shape[1] == len(W)
             and (b is None or b.shape == W.shape[1:2])):
-        inputs = (x, W) if b is None else (x, W, b)
-        return Deconvolution2D(_pair(stride), _pair(pad), outsize or (None, None)).apply(inputs)[0]
+        numbers = list(zip(x.shape[2:], W.shape[2:], _pair(stride), _pair(pad)))
+        big = tuple(s * (size - 1) + k - 2 * p if out is None else out
+                    for out, (size, k, s, p) in zip(outsize or (None, None), numbers))
+        # Chainer has the words for an outsize that is none.
+        if all(out > 0 and (out + 2 * p - k) // s + 1 == size
+               for out, (size, k, s, p) in zip(big, numbers)):
+            inputs = (x, W) if b is None else (x, W, b)
+            return Deconvolution2D(_pair(stride), _pair(pad), big).apply(inputs)[0]
     return stock.deconvolution_2d(x, W, b, stride, pad, outsize, **kwargs)
 
 

@@ -1,0 +1,175 @@
+"""The fast links against Chainer's own, the networks of dcgan.py, and the fast Adam."""
+
+import collections
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import dcgan
+import numpy as np
+import pytest
+from chainer_cpu import chainer, links as L, optimizers
+
+import chainer.links as stock
+import chainer.optimizers
+
+ROOT = pathlib.Path(dcgan.__file__).parent
+LINKS = {
+    "Linear": lambda m: m.Linear(18, 7),
+    "Linear, size to come": lambda m: m.Linear(7),
+    "Convolution2D": lambda m: m.Convolution2D(2, 5, 3, 3, 1),
+    "Convolution2D, size to come": lambda m: m.Convolution2D(None, 5, 3, 3, 1),
+    "Convolution2D, no bias": lambda m: m.Convolution2D(2, 5, 3, 3, 1, nobias=True),
+    "Deconvolution2D": lambda m: m.Deconvolution2D(2, 5, 2, 2, 1),
+    "Deconvolution2D, size to come": lambda m: m.Deconvolution2D(None, 5, 2, 2, 1),
+    "BatchNormalization": lambda m: m.BatchNormalization(2),
+    "BatchNormalization, no gamma": lambda m: m.BatchNormalization(2, use_gamma=False),
+    "BatchNormalization, axis": lambda m: m.BatchNormalization(axis=(0, 2, 3)),
+}
+X = np.random.RandomState(0).uniform(-1, 1, (4, 2, 3, 3)).astype(np.float32)
+
+
+def both(name):
+    """The link twice, fast and Chainer's own, each with the same seed."""
+    for module in (L, stock):
+        np.random.seed(3)
+        yield LINKS[name](module)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_links_draw_chainers_weights_and_compute_its_values(name):
+    found = []
+    for link in both(name):
+        y = link(X).array  # where the size is to come, this draws the weights
+        found.append((y, {k: v.array.tolist() for k, v in link.namedparams()}, np.random.rand()))
+    (y, weights, draw), (expected, chainers_weights, chainers_draw) = found
+    assert weights == chainers_weights
+    assert draw == chainers_draw, "more or fewer random numbers drawn than Chainer draws"
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_normalization_keeps_chainers_running_statistics_and_test_mode(finetune):
+    fast, own = both("BatchNormalization")
+    for link in (fast, own):
+        for scale in (1, 2, 3):
+            link(X * scale + 1, finetune=finetune)
+    np.testing.assert_allclose(fast.avg_mean, own.avg_mean, rtol=1e-5)
+    np.testing.assert_allclose(fast.avg_var, own.avg_var, rtol=1e-5)
+    with chainer.using_config("train", False):
+        np.testing.assert_allclose(fast(X).array, own(X).array, rtol=1e-5, atol=1e-6)
+
+
+def test_recomputing_does_not_move_the_running_statistics():
+    fast, _ = both("BatchNormalization")
+    with chainer.using_config("in_recomputing", True):
+        fast(X)
+    assert not fast.avg_mean.any()
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_weights_load_both_ways_between_fast_and_stock(name, tmp_path):
+    for a, b in (tuple(both(name)), tuple(both(name))[::-1]):
+        for link in (a, b):
+            link(X)
+        for param in a.params():
+            param.array[...] = np.random.RandomState(7).rand(*param.shape)
+        chainer.serializers.save_npz(tmp_path / "weights.npz", a)
+        chainer.serializers.load_npz(tmp_path / "weights.npz", b)
+        np.testing.assert_allclose(a(X).array, b(X).array, rtol=1e-5, atol=1e-6)
+
+
+def creators(variable):
+    """Every function between a variable and its leaves."""
+    found, waiting = [], [variable.creator_node]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in found:
+            found.append(node)
+            waiting += [x.creator_node for x in node.inputs]
+    return found
+
+
+@pytest.mark.parametrize("sizes", dcgan.SIZES)
+def test_every_layer_of_the_posts_networks_takes_the_fast_road(sizes):
+    generator = dcgan.Generator(z_dim=6, sizes=dcgan.SIZES[sizes])
+    discriminator = dcgan.Discriminator(sizes=dcgan.SIZES[sizes])
+    z = np.random.RandomState(0).rand(3, 6).astype(np.float32)
+    names = collections.Counter(
+        (type(node).__module__.split(".")[0], type(node).__name__)
+        for node in creators(discriminator(generator(z))))
+    assert names == {("chainer_cpu", "Linear"): 2, ("chainer_cpu", "Convolution2D"): 4,
+                     ("chainer_cpu", "Deconvolution2D"): 4, ("chainer_cpu", "BatchNormalization"): 7,
+                     ("chainer_cpu", "ReLU"): 8, ("chainer", "Reshape"): 1}
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"alpha": 0.0002, "beta1": 0.5}, {"eps": 1e-3, "eta": 0.5}, {"amsgrad": True},
+    {"weight_decay_rate": 0.1}], ids=str)
+def test_adam_is_chainers(options):
+    links = tuple(both("Deconvolution2D"))
+    rules = [m.Adam(**options).setup(link) for m, link in zip((optimizers, chainer.optimizers), links)]
+    for step in range(5):
+        for link, rule in zip(links, rules):
+            for i, param in enumerate(link.params()):
+                param.grad = np.random.RandomState(10 * step + i).randn(*param.shape).astype(np.float32)
+            rule.update()
+    for fast, own in zip(*(link.params() for link in links)):
+        np.testing.assert_allclose(fast.array, own.array, rtol=1e-5, atol=1e-7)
+        assert fast.update_rule.state.keys() == own.update_rule.state.keys() >= {"m", "v"}
+        for name, value in own.update_rule.state.items():
+            np.testing.assert_allclose(fast.update_rule.state[name], value, rtol=1e-5, atol=1e-9)
+
+
+def test_adam_takes_moments_in_any_memory_order():
+    """As they come from a checkpoint: the weights lie tap by tap, a loaded array does not."""
+    links = [next(both("Deconvolution2D")) for _ in range(2)]
+    rules = [optimizers.Adam().setup(link) for link in links]
+    for step in range(3):
+        for link, rule in zip(links, rules):
+            for param in link.params():
+                param.grad = np.random.RandomState(step).randn(*param.shape).astype(np.float32)
+            rule.update()
+        for name, value in links[1].W.update_rule.state.items():
+            links[1].W.update_rule.state[name] = np.ascontiguousarray(value)
+    assert np.array_equal(links[0].W.array, links[1].W.array)
+
+
+PROGRAM = """
+import sys, numpy as np
+from chainer_cpu import chainer, functions as F, links as L, optimizers
+import dcgan
+np.random.seed(1)
+gen, dis = dcgan.Generator(), dcgan.Discriminator()
+adam = optimizers.Adam().setup(gen)
+for _ in range(3):
+    z = np.random.uniform(-1, 1, (40, 100)).astype(np.float32)
+    loss = F.softmax_cross_entropy(dis(gen(z)), np.zeros(40, np.int32))
+    chainer.grad([loss], list(gen.params()), set_grad=True)
+    adam.update()
+sys.stdout.buffer.write(b"".join(p.array.tobytes() for _, p in sorted(gen.namedparams())))
+"""
+
+
+def run_program(folder, **environment):
+    """The program's output, run in a process of its own, with the project's files in a folder."""
+    return subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, capture_output=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(folder), **environment}).stdout
+
+
+def test_the_same_seed_gives_identical_bytes():
+    assert run_program(ROOT) == run_program(ROOT)
+
+
+def test_a_missing_and_unwritable_cache_folder_is_survived(tmp_path):
+    """A file in the place of every folder that compiled code could go to: nobody can write there."""
+    shutil.copy(ROOT / "dcgan.py", tmp_path)
+    shutil.copytree(ROOT / "chainer_cpu", tmp_path / "chainer_cpu",
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "chainer_cpu" / "__pycache__").touch()
+    (tmp_path / "home").touch()
+    nowhere = str(tmp_path / "home")
+    assert run_program(tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere, NUMBA_CACHE_DIR="",
+                       PYTHONDONTWRITEBYTECODE="1")
