@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 import saved
+from judge import standardize
 from runfolder import FolderError
 from tiles import draw_tiles, own_scale, real_labels, save_png, to_pixels
 
@@ -24,7 +25,7 @@ def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
     """
     gen, dis, epoch = saved.load_networks(run)
     images = _draw(gen, latent(seed, n, gen.z_dim))
-    prob = None if dis is None else judge(dis, gen, images)
+    prob = None if dis is None else prob_real(gen, dis, images)
     if sort_by_real:
         if prob is None:
             raise FolderError(f"the run has no discriminator.npz to sort by ({run}); leave out "
@@ -52,7 +53,7 @@ def _draw(gen, z):
     return np.concatenate([dcgan.draw(gen, z[i:i + 500]) for i in range(0, len(z), 500)])
 
 
-def judge(dis, gen, images):
+def prob_real(gen, dis, images):
     """D's probability of "real" for each image, by the batch statistics of 256 others of the same G.
 
     In training D judges an image by the statistics of its whole batch; here the batch is always the
@@ -117,10 +118,10 @@ def great_circle(start, end, steps):
 def nearest(run, n=12, seed=0, data=None, out=None):
     """Draws samples, each beside the training image nearest to it. Returns the picture's path.
 
-    Distances are Euclidean, over the pixels' values (a training image has them in [0, 1]). The
-    smallest comes first: a generator that copies its training images has distances near 0. How far
-    real images are from each other stands in the title. data: where the run's images are now, if
-    not where they were (as trainer.py's --data).
+    Distances are Euclidean, between images of mean 0 and norm 1, so from 0 to 2: as in the picture,
+    neither brightness nor contrast counts. The smallest comes first. How far training images are
+    from each other stands in the title; a generator that copies them is nearer. data: where the
+    run's images are now, if not where they were (as trainer.py's --data).
     """
     import mnist
 
@@ -138,9 +139,9 @@ def nearest(run, n=12, seed=0, data=None, out=None):
     pairs[..., :images.shape[3]] = own_scale(images[order])
     pairs[..., -images.shape[3]:] = own_scale(real[index[order]])
     title = (f"sample | nearest of {len(real):,} training images (from one of those to the next: "
-             f"{np.median(between):.2f}), {_title(run, epoch, seed)}")
-    return _save(draw_tiles(pairs, [f"distance {d:.2f}" for d in distance[order]], title,
-                            columns=min(n, 4), scale=4), run, out, "nearest.png")
+             f"{np.median(between):.3f}), {_title(run, epoch, seed)}")
+    return _save(draw_tiles(pairs, [f"distance {d:.3f}" for d in distance[order]], title,
+                            columns=4, scale=4), run, out, "nearest.png")
 
 
 def nearest_of(images, real, itself=False):
@@ -148,14 +149,13 @@ def nearest_of(images, real, itself=False):
 
     With itself, images are the first real ones, and each one's nearest other is meant.
     """
-    a, b = (x.reshape(len(x), -1) for x in (images, real))
-    square = (b ** 2).sum(axis=1)
+    a, b = standardize(images), standardize(real)
     index = np.empty(len(a), int)
     for i in range(0, len(a), 200):
-        squares = square - 2 * a[i:i + 200] @ b.T  # less |a|^2, which changes no order
+        products = a[i:i + 200] @ b.T  # |a - b|^2 = 2 - 2ab, as the norms are 1
         if itself:
-            squares[np.arange(len(squares)), np.arange(i, i + len(squares))] = np.inf
-        index[i:i + 200] = squares.argmin(axis=1)
+            products[np.arange(len(products)), np.arange(i, i + len(products))] = -np.inf
+        index[i:i + 200] = products.argmax(axis=1)
     return index, np.sqrt(((a - b[index]) ** 2).sum(axis=1))
 
 

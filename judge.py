@@ -133,11 +133,11 @@ class _Space:
 
         # Fewer components than images: in as many, any image would be equally far from all of them.
         self._pca = PCA(min(COMPONENTS, len(images) - 1), svd_solver="covariance_eigh")
-        self._pca.fit(_own_scale(images))
+        self._pca.fit(standardize(images))
 
     def __call__(self, images):
         """(n, 1, 28, 28) to (n, components); in parts, for 70,000 images are a lot of memory."""
-        return np.concatenate([self._pca.transform(_own_scale(images[i:i + FITTED]))
+        return np.concatenate([self._pca.transform(standardize(images[i:i + FITTED]))
                                for i in range(0, len(images), FITTED)])
 
 
@@ -167,7 +167,8 @@ class _Classifier:
         return self._nearest.predict(features[known]) if known.any() else np.zeros(0, int)
 
 
-def _own_scale(images):
+def standardize(images):
+    """Images (n, channels, h, w) as rows (n, pixels) of mean 0 and norm 1; blank ones stay 0."""
     pixels = images.reshape(len(images), -1)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(pixels, axis=1, keepdims=True)

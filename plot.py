@@ -237,9 +237,9 @@ def _parse(argv):
 
     add = command(
         "nearest", generated.nearest, "samples, each beside the training image nearest to it",
-        "The distance is Euclidean, over the pixels' values; the smallest come first. A generator "
-        "that copies training images has distances near 0; compare those between training images, "
-        "in the title.",
+        "The distance is Euclidean, between images of mean 0 and norm 1, so brightness and contrast "
+        "do not count; the smallest come first. Copies of training images have distances near 0; "
+        "compare those from one training image to the next, in the title (median).",
         "result --n 12 --seed 3")
     add("--n", type=options.whole(1, 1000), metavar="N", help="how many (default: 12)")
     add_seed(add)

@@ -10,6 +10,7 @@ from runfolder import replace_file
 
 GAP, MARGIN = 12, 18
 TITLE, LABEL = 26, 24  # heights of the lines of text
+SMALL = 10  # letters of a long title; if that is not enough, the picture gets wider
 
 
 def sample_grid(images, prob_real, path, title=""):
@@ -44,7 +45,7 @@ def draw_tiles(images, labels=None, title="", columns=None, scale=6):
     label = LABEL if labels else 0
     picture = Image.new(
         "RGB" if tiles.ndim == 4 else "L",
-        (2 * MARGIN + columns * (width + GAP) - GAP,
+        (2 * MARGIN + max(columns * (width + GAP) - GAP, round(load_font(SMALL).getlength(title))),
          top + rows * (label + height + GAP) - GAP + MARGIN), "white")
     draw = ImageDraw.Draw(picture)
     draw_title(draw, title, picture.width)
@@ -74,7 +75,7 @@ def own_scale(images):
 
 def draw_title(draw, text, width, size=16, baseline=14):
     """A line at the top of a picture, in smaller letters if it would not fit."""
-    while size > 8 and draw.textlength(text, load_font(size)) > width - 2 * MARGIN:
+    while size > SMALL and draw.textlength(text, load_font(size)) > width - 2 * MARGIN:
         size -= 1
     draw.text((MARGIN, MARGIN + baseline), text, "black", load_font(size), anchor="ls")
 

@@ -91,23 +91,23 @@ def test_an_image_does_not_depend_on_how_many_are_drawn_with_it(command, run, tm
 def test_a_probability_does_not_depend_on_the_images_beside_it(tiny_run):
     gen, dis, _ = saved.load_networks(tiny_run)
     images = dcgan.draw(gen, generated.latent(3, 7, gen.z_dim))
-    prob = generated.judge(dis, gen, images)
+    prob = generated.prob_real(gen, dis, images)
     assert prob.std() > 0
-    np.testing.assert_allclose(generated.judge(dis, gen, images[2:3]), prob[2:3], rtol=1e-5)
+    np.testing.assert_allclose(generated.prob_real(gen, dis, images[2:3]), prob[2:3], rtol=1e-5)
 
 
 def test_the_probability_is_that_of_training_in_a_batch_of_generated_images(tiny_run):
     """The reference batch itself, judged as in training, gets the same numbers."""
     gen, dis, _ = saved.load_networks(tiny_run)
     batch = dcgan.draw(gen, generated.latent(0, 256, gen.z_dim))
-    np.testing.assert_allclose(generated.judge(dis, gen, batch), dcgan.prob_real(dis, batch),
+    np.testing.assert_allclose(generated.prob_real(gen, dis, batch), dcgan.prob_real(dis, batch),
                                rtol=0.01)
 
 
 def test_sorting_puts_the_most_real_first(command, run, tmp_path):
     gen, dis, _ = saved.load_networks(run)
     images = dcgan.draw(gen, generated.latent(0, 6, gen.z_dim))
-    best = np.argsort(-generated.judge(dis, gen, images))
+    best = np.argsort(-generated.prob_real(gen, dis, images))
     command("samples", run, "--n", 6, "--single", "--sort-by-real", "--out", tmp_path / "s")
     np.testing.assert_array_equal(singles(tmp_path / "s"), to_pixels(images[best]))
 
@@ -244,22 +244,22 @@ def test_a_walk_has_two_rows_for_each_of_three_pairs(command, run):
 
 # nearest
 
-def test_the_nearest_training_image_is_the_one_at_the_smallest_distance():
+def test_the_nearest_training_image_is_the_one_at_the_smallest_angle():
     stream = np.random.RandomState(0)
     real = stream.uniform(size=(50, 1, 28, 28)).astype(np.float32)
     images = stream.normal(size=(7, 1, 28, 28)).astype(np.float32)
     index, distance = generated.nearest_of(images, real)
-    every = np.sqrt(((images[:, None] - real[None]) ** 2).sum(axis=(2, 3, 4)))
-    np.testing.assert_array_equal(index, every.argmin(axis=1))
-    np.testing.assert_allclose(distance, every.min(axis=1), rtol=1e-5)
+    correlation = np.corrcoef(images.reshape(7, -1), real.reshape(50, -1))[:7, 7:]
+    np.testing.assert_array_equal(index, correlation.argmax(axis=1))
+    np.testing.assert_allclose(distance, np.sqrt(2 - 2 * correlation.max(axis=1)), rtol=1e-4)
 
 
-def test_a_copy_is_at_distance_zero_but_a_real_image_is_not_its_own_neighbour():
+def test_a_copy_is_at_distance_zero_however_bright_and_no_image_is_its_own_neighbour():
     real = np.random.RandomState(0).uniform(size=(300, 1, 28, 28)).astype(np.float32)
-    index, distance = generated.nearest_of(real[[7, 8]], real)
-    assert index.tolist() == [7, 8] and distance.tolist() == [0, 0]
+    index, distance = generated.nearest_of(3 * real[[7, 8]] - 1, real)
+    assert index.tolist() == [7, 8] and distance.max() < 1e-4
     index, distance = generated.nearest_of(real[:250], real, itself=True)
-    assert (index != np.arange(250)).all() and (distance > 1).all()
+    assert (index != np.arange(250)).all() and (distance > 0.5).all()
 
 
 def test_nearest_shows_pairs_from_the_runs_own_images(command, run):

@@ -79,7 +79,7 @@ def test_the_title_names_the_epoch_and_a_long_one_still_fits(tmp_path, nine, pro
         tiles.sample_grid(nine, prob, tmp_path / f"{name}.png", title=title)
     a, b, c = (pixels(tmp_path / f"{name}.png") for name in "abc")
     assert changed_box(a, b)[1] < 40
-    assert (c[:40, -18:] == 255).all() and (c[:40, :18] == 255).all() and c.shape == a.shape
+    assert (c[:40, -18:] == 255).all() and (c[:40, :18] == 255).all() and (c[:40] < 255).any()
 
 
 def test_the_same_images_give_the_same_bytes(tmp_path, nine, prob):
