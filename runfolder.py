@@ -8,6 +8,7 @@
     checkpoint-0990.npz              the whole state of the run (checkpoint.py), and the one before
     generator.npz, discriminator.npz the networks, at the end
     index.html                       the page to look at all this
+    samples.png, losses.png, ...     what plot.py has drawn, by its own names
 """
 
 import contextlib
@@ -26,8 +27,8 @@ GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
 REAL, PAGE, LOCK = "real.png", "index.html", ".lock"
 
 _OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, GENERATOR, DISCRIMINATOR, "checkpoint-*.npz",
-        "checkpoint-*.damaged", "epoch-*.png")
-
+        "checkpoint-*.damaged", "epoch-*.png", "samples.png", "losses.png", "animation.gif",
+        "strip.png", "walk.png", "nearest.png")
 
 _TEMPORARY = ".tmp"
 

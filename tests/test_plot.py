@@ -295,6 +295,13 @@ def test_the_examples_in_the_help_run(command, tiny_run, tmp_path, monkeypatch, 
     assert code == 0 and Path(out.strip()).stat().st_size > 1000
 
 
+def test_no_picture_outlives_a_run_that_is_discarded(command, run):
+    for name in COMMANDS:
+        assert command(name, run)[0] == 0
+    runfolder.discard(run)
+    assert [path.name for path in run.iterdir() if path.name != ".lock"] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_folder_that_is_no_run_is_refused_in_one_line(command, tmp_path, name):
     for folder in tmp_path, tmp_path / "nowhere":
