@@ -165,7 +165,7 @@ class Trainer:
 
 
 def _adam(network, alpha, beta1):
-    optimizer = chainer_cpu.chainer.optimizers.Adam(alpha=alpha, beta1=beta1).setup(network)
+    optimizer = chainer_cpu.optimizers.Adam(alpha=alpha, beta1=beta1).setup(network)
     for parameter in network.params():
         # Chainer makes m and v at the first update; made here, every state() has the same arrays.
         parameter.update_rule._state = {}
