@@ -9,12 +9,13 @@ on all workers. Shares are made of tasks with outputs of their own (the weights'
 their own), so results do not depend on who did what when.
 """
 
+import functools
 import platform
 
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose addresses are looked up below)
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import carray, cfunc, njit, prange, types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
@@ -87,7 +88,7 @@ def _swap_control(typingctx, control):
 # cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes millions.
 _QUICK = np.uint32(0x1F80 | _FLUSH_TO_ZERO | _DENORMALS_ARE_ZERO)
 
-_kernel = njit(nogil=True, error_model="numpy")
+_kernel = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @_kernel
@@ -383,19 +384,53 @@ def adam(worker, workers, param, grad, m, v, settings):
  POSITIVE_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM) = range(14)
 
 
-def _compile(function):
-    """Compiles in parallel when first called; keeps the result on the disk if there is a place for it."""
-    options = {"nogil": True, "error_model": "numpy", "parallel": True}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # neither this folder nor the user's own can be written to
-        return njit(**options)(function)
+@intrinsic
+def _pointer(typingctx, address):
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.intp), codegen
 
 
-@_compile
-def run(kernel, workers, a, i, n):
-    """Runs one kernel: a are its arrays (a tuple of 6), i its indexes (4), n its whole numbers."""
-    for worker in prange(workers):
+@intrinsic
+def _call(typingctx, function, kernel, worker, workers, job):
+    def codegen(context, builder, signature, args):
+        number = args[0].type
+        kind = ir.FunctionType(ir.VoidType(), [number] * 4)
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
+
+
+def _compile(compiler, *args, **options):
+    """A decorator that keeps the compiled code on the disk if there is a place for it."""
+    def compile_(function):
+        try:
+            return compiler(*args, cache=True, **options)(function)
+        except RuntimeError:  # neither this folder nor the user's own can be written to
+            return compiler(*args, **options)(function)
+    return compile_
+
+
+@functools.cache
+def entry(dtype):
+    """Address of the compiled code of all kernels for a dtype, which takes a while the first time.
+
+    It takes a kernel's name, the worker, the number of workers and the address of a job: int64, the
+    addresses and sizes of 6 arrays and of 4 arrays of indexes, and after them the whole numbers.
+    """
+    dtype = {np.dtype(np.float32): np.float32, np.dtype(np.float64): np.float64}[dtype]
+
+    @_compile(cfunc, types.void(types.intp, types.intp, types.intp, types.intp))
+    def share(kernel, worker, workers, address):
+        j = carray(_pointer(address), 32, np.int64)
+        a = (carray(_pointer(j[0]), j[1], dtype), carray(_pointer(j[2]), j[3], dtype),
+             carray(_pointer(j[4]), j[5], dtype), carray(_pointer(j[6]), j[7], dtype),
+             carray(_pointer(j[8]), j[9], dtype), carray(_pointer(j[10]), j[11], dtype))
+        i = (carray(_pointer(j[12]), j[13], np.int64), carray(_pointer(j[14]), j[15], np.int64),
+             carray(_pointer(j[16]), j[17], np.int64), carray(_pointer(j[18]), j[19], np.int64))
+        n = j[20:]
         if kernel == PRODUCTS:
             products(worker, workers, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3], n[4],
                      n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
@@ -428,3 +463,14 @@ def run(kernel, workers, a, i, n):
                            n[6:8], n[8:10])
         elif kernel == ADAM:
             adam(worker, workers, a[0], a[1], a[2], a[3], a[4])
+
+    return share.address
+
+
+# The parallel loop sees an address only: with the kernels in it, it took three times as long to
+# compile as they do.
+@_compile(njit, nogil=True, parallel=True)
+def run(function, kernel, workers, job):
+    """Runs one kernel of an ``entry`` on all workers."""
+    for worker in prange(workers):
+        _call(function, kernel, worker, workers, job)

@@ -48,8 +48,8 @@ def _blas():
 
 
 @functools.cache
-def _padding(dtype, length):
-    return (np.empty(0, dtype),) * length
+def _nothing(dtype):
+    return np.empty(0, dtype)
 
 
 def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
@@ -59,10 +59,14 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
     nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
     """
     workers = count() if nanoseconds > WORTH_SHARING else 1
-    # To Numba, arrays that are read-only or unaligned are other types, hence other compilations.
-    arrays = tuple((x if x.flags.behaved else x.copy()).reshape(-1) for x in arrays)
-    arrays += _padding(arrays[0].dtype, 6 - len(arrays))
-    indexes = (*indexes, *_padding(np.int64, 4 - len(indexes)))
+    dtype = arrays[0].dtype
+    # From here on they are addresses: nothing else would notice.
+    assert all(x.dtype == dtype and x.flags.c_contiguous for x in arrays)
+    job = [number for group, length, kind in ((arrays, 6, dtype), (indexes, 4, np.int64))
+           for x in (*group, *[_nothing(kind)] * (length - len(group)))
+           for number in (x.ctypes.data, x.size)]
+    job = np.array([*job, *numbers, *[0] * (12 - len(numbers))], np.int64)
+    function = _kernels.entry(dtype)
     with _lock:
         before = [library.get_num_threads() for library in _blas()]
         threads = numba.get_num_threads()
@@ -70,7 +74,7 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
             for library in _blas():
                 library.set_num_threads(1)
             numba.set_num_threads(min(workers, numba.config.NUMBA_NUM_THREADS))
-            _kernels.run(kernel, workers, arrays, indexes, np.array(numbers or (0,), np.int64))
+            _kernels.run(function, kernel, workers, job.ctypes.data)
         finally:
             numba.set_num_threads(threads)
             for library, number in zip(_blas(), before):
