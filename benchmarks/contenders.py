@@ -17,62 +17,50 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-class Chainer:
-    """The networks of dcgan.py on the functions of chainer_cpu, as they are trained."""
+class Ours:
+    """The trainer and the networks as they are."""
 
     def __init__(self):
         sys.path.insert(0, str(ROOT))
-        from chainer_cpu import chainer, optimizers
-        self.chainer, self.adam, self.networks = chainer, optimizers.Adam, self.import_networks()
-
-    def import_networks(self):
+        self.use()
         import dcgan
-        return dcgan
+        import trainer
+        self.dcgan, self.trainer = dcgan, trainer
+
+    def use(self):
+        """Says what chainer_cpu is to be made of; called before the networks are imported."""
 
     def versions(self):
-        import numba
-        return {"Python": sys.version.split()[0], "Chainer": self.chainer.__version__,
-                "NumPy": np.__version__, "Numba": numba.__version__}
+        from importlib.metadata import version
+        return {name: version(name.lower()) for name in ("Chainer", "NumPy", "Numba")}
 
     def load(self, data):
         self.x, self.z = data["x"], data["z"]
-        sizes = self.networks.LISTING
-        self.gen, self.dis = self.networks.Generator(sizes=sizes), self.networks.Discriminator(
-            sizes=sizes)
-        for name, network in (("gen", self.gen), ("dis", self.dis)):
+        networks = {"gen": self.dcgan.Generator(), "dis": self.dcgan.Discriminator()}
+        for name, network in networks.items():
             for path, param in network.namedparams():
                 param.array[...] = data[name + path]
-        self.opt_gen, self.opt_dis = (self.adam().setup(net) for net in (self.gen, self.dis))
-        self.gen_params, self.dis_params = (list(net.params()) for net in (self.gen, self.dis))
+        self.run = self.trainer.Trainer(**networks)
 
     def step(self):
-        loss, grad = self.chainer.functions.softmax_cross_entropy, self.chainer.grad
-        real, fake = np.zeros(len(self.z), np.int32), np.ones(len(self.z), np.int32)
-        y_fake = self.dis(self.gen(self.z))
-        y_real = self.dis(self.x)
-        loss_gen = loss(y_fake, real)
-        loss_dis = loss(y_fake, fake) + loss(y_real, real)
-        grad([loss_gen], self.gen_params, set_grad=True)
-        self.opt_gen.update()
-        grad([loss_dis], self.dis_params, set_grad=True)
-        self.opt_dis.update()
-        return float(loss_gen.array), float(loss_dis.array)
+        return self.run.update(self.x, self.z)
 
 
-class StockChainer(Chainer):
-    """The same networks, optimisers and step, on Chainer's own functions."""
+class Stock(Ours):
+    """The same trainer and networks on Chainer's own functions, links and optimizers."""
 
-    def import_networks(self):
-        import chainer.functions
-        import chainer.links
+    def use(self):
         import chainer_cpu
-        vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links)
-        self.adam = chainer.optimizers.Adam
-        return super().import_networks()
+        chainer = chainer_cpu.chainer
+        vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links,
+                                 optimizers=chainer.optimizers)
 
 
 class Torch:
-    """The same networks in PyTorch, eager, only the needed gradients."""
+    """The same networks in PyTorch, eager, only the needed gradients, contiguous NCHW.
+
+    channels_last and torch.compile were measured to be slower here.
+    """
 
     def __init__(self):
         import torch
@@ -125,7 +113,7 @@ class Torch:
             for param, value in zip(params, values):
                 param.grad = value
             optimizer.step()
-        return float(loss_gen), float(loss_dis)
+        return loss_gen.item(), loss_dis.item()
 
 
 def peak_memory():
@@ -135,7 +123,7 @@ def peak_memory():
 
 
 def main():
-    contender = {"ours": Chainer, "stock": StockChainer, "torch": Torch}[sys.argv[1]]()
+    contender = {"ours": Ours, "stock": Stock, "torch": Torch}[sys.argv[1]]()
     for line in sys.stdin:
         request, *args = line.rstrip("\n").split(" ", 1)
         if request == "load":
