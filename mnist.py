@@ -17,7 +17,6 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
 
 import numpy as np
 import platformdirs
@@ -254,8 +253,6 @@ def _fetch():
 def _reason(error):
     while isinstance(error, Warning):  # what scikit-learn warned of
         error = error.__context__
-    if isinstance(error, HTTPError):
-        error.close()
     if "md5 checksum" in str(error):  # its own sentence names a file that no longer exists
         return "the download does not have the MD5 checksum that OpenML announces"
     return textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" …")

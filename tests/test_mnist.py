@@ -522,6 +522,7 @@ def test_the_digits_are_enlarged_into_the_middle_of_mnists_frame():
     assert images.x.min() == 0 and images.x.max() == 1
     middle = images.x[:, 0, 4:24, 4:24]
     assert middle.sum() == pytest.approx(images.x.sum())
+    assert middle.mean() == pytest.approx(small.images.mean() / 16, rel=0.02)
     # Each pixel became 2.5 × 2.5: doubled again, 5 × 5. A shift by one would differ by 0.09
     shrunk = np.repeat(np.repeat(middle, 2, 1), 2, 2).reshape(-1, 8, 5, 8, 5).mean((2, 4))
     assert np.abs(shrunk - small.images / 16).mean() < 0.06
