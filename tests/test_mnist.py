@@ -198,10 +198,10 @@ def test_a_folder_without_the_files_is_bad_usage(tmp_path, monkeypatch, flag, ma
 @pytest.mark.parametrize("digit, told", [(9, "no image of digit 9"),
                                          (7, "only one image of digit 7")])
 def test_a_digit_needs_two_images(tmp_path, small_mnist, digit, told):
-    folder = write(tmp_path, idx_files())
     with pytest.raises(mnist.DataError, match=told) as caught:
-        mnist.load(digit, folder)
-    assert folder in one_line(caught) and "at least 2" in one_line(caught)
+        mnist.load(digit, write(tmp_path, idx_files()))
+    assert "(--digit, MNIST (IDX files))" in one_line(caught)
+    assert "at least 2" in one_line(caught)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the IDX files of the real MNIST")
