@@ -54,7 +54,7 @@ def _draw(gen, z):
 
 
 def prob_real(gen, dis, images):
-    """D's probability of "real" for each image, by the batch statistics of 256 others of the same G.
+    """D's probability of "real" for each image, by the statistics of 256 others of the same G.
 
     In training D judges an image by the statistics of its whole batch; here the batch is always the
     same one, so that a number belongs to its image and not to its neighbours in the picture.

@@ -82,8 +82,8 @@ def running_median(values, width):
 def animate(run, fps=15, every=None, out=None):
     """Makes a GIF of the run's pictures, every so many epochs. Returns its path.
 
-    Without every it is below 10 MB: at most MOST_FRAMES pictures, evenly chosen, in GREYS greys. The
-    last one stays for two seconds.
+    Without every it is below 10 MB: at most MOST_FRAMES pictures, evenly chosen, in GREYS greys.
+    The last one stays for two seconds.
     """
     found = saved.pictures(run)
     epochs = list(found)
@@ -180,15 +180,16 @@ def _parse(argv):
 
     def add_seed(add):
         add("--seed", type=options.whole(0, 2**32 - 1), metavar="N",
-            help="of the latent vectors z; the first of them are the same for any number (default: 0)")
+            help="of the latent vectors z, the first of which are the same for any number "
+                 "(default: 0)")
 
     add = command(
         "samples", generated.samples, "images from the run's generator, as many as you like",
-        "Batch normalization runs on its running averages, so an image does not depend on the others "
-        'drawn with it. Above each stands the discriminator\'s probability of "real", judged as in '
-        "training by batch statistics, here always those of the same 256 generated images, so that "
-        "it too depends on the image alone. (In the pictures after each epoch they are those of the "
-        "nine images.) While the run is not finished, its newest checkpoint is used.",
+        "Batch normalization runs on its running averages, so an image does not depend on the "
+        'others drawn with it. Above each stands the discriminator\'s probability of "real", '
+        "judged as in training by batch statistics, here always those of the same 256 generated "
+        "images, so that it too depends on the image alone. (In the pictures after each "
+        "epoch they are those of the nine images.) While the run is not finished, its newest checkpoint is used.",
         "result --n 25 --seed 3 --sort-by-real")
     add("--n", type=options.whole(1, 5000), metavar="N", help="how many (default: 25)")
     add_seed(add)
@@ -201,16 +202,16 @@ def _parse(argv):
 
     add = command(
         "losses", losses, "both losses and the discriminator's probabilities over the epochs",
-        "Losses are means per iteration, on a logarithmic scale. Dashed: the values at equilibrium, "
-        "ln 2 = 0.693 for the generator, 2 ln 2 = 1.386 for the discriminator, probability 0.5. From "
-        "100 epochs on, a running median stands before the single epochs.",
+        "Losses are means per iteration, on a logarithmic scale. Dashed: the values at "
+        "equilibrium, ln 2 = 0.693 for the generator, 2 ln 2 = 1.386 for the discriminator, "
+        "probability 0.5. From 100 epochs on, a running median stands before the single epochs.",
         "result")
     add_out(add, "losses.png")
 
     add = command(
         "animate", animate, "a GIF of the pictures after each epoch",
-        f"At most 10 MB by default, however long the run: {MOST_FRAMES} pictures, evenly chosen, in "
-        f"{GREYS} greys.",
+        f"At most 10 MB by default, however long the run: {MOST_FRAMES} pictures, evenly chosen, "
+        f"in {GREYS} greys.",
         "result --fps 20 --every 10")
     add("--fps", type=options.whole(1, 50), metavar="N", help="pictures per second (default: 15)")
     add("--every", type=options.whole(1), metavar="N",
@@ -237,9 +238,9 @@ def _parse(argv):
 
     add = command(
         "nearest", generated.nearest, "samples, each beside the training image nearest to it",
-        "The distance is Euclidean, between images of mean 0 and norm 1, so brightness and contrast "
-        "do not count; the smallest come first. Copies of training images have distances near 0; "
-        "compare those from one training image to the next, in the title (median).",
+        "The distance is Euclidean, between images of mean 0 and norm 1, so brightness and "
+        "contrast do not count; the smallest come first. Copies of training images have distances "
+        "near 0; compare those from one training image to the next, in the title (median).",
         "result --n 12 --seed 3")
     add("--n", type=options.whole(1, 1000), metavar="N", help="how many (default: 12)")
     add_seed(add)

@@ -53,13 +53,13 @@ def read_losses(folder):
 
 
 def pictures(folder):
-    """The saved pictures, {epoch: path}, in the order of the epochs. FolderError if there are none."""
+    """The saved pictures, {epoch: path}, in the order of the epochs, at least one."""
     found = {int(match[1]): path for path in Path(folder).glob("epoch-*.png")
              if (match := re.fullmatch(r"epoch-(\d{4,})\.png", path.name))}
     if not found:
         read_settings(folder)  # which says so if this is no run at all
-        raise FolderError(f"the run has no pictures ({folder}, no epoch-0000.png and so on); train it "
-                          "with trainer.py")
+        raise FolderError(f"the run has no pictures ({folder}, no epoch-0000.png and so on); "
+                          "train it with trainer.py")
     return dict(sorted(found.items()))
 
 
@@ -67,8 +67,8 @@ def load_networks(folder):
     """The newest networks of a run: (Generator, Discriminator or None, epoch).
 
     Those of generator.npz and discriminator.npz, or while the run is not finished, of its newest
-    good checkpoint. A folder with settings.json and generator.npz alone is enough. Names, shapes and
-    values are checked before anything is loaded. FolderError says what is missing or wrong.
+    good checkpoint. A folder with settings.json and generator.npz alone is enough. Names, shapes
+    and values are checked before anything is loaded. FolderError says what is missing or wrong.
     """
     import checkpoint
     import dcgan

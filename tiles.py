@@ -17,10 +17,10 @@ def sample_grid(images, prob_real, path, title=""):
     """Writes images as a grid of tiles, above each "real 0.312", as a PNG.
 
     images: float (n, 1, h, w), drawn in grey, or (n, 3, h, w), drawn in colour; values unbounded.
-    The grid is nearly square: nine images are 3x3. As in the post, each pixel of an image is a square
-    (nearest-neighbour), and every image has a scale of its own, its lowest value black and its
-    highest white. (The post's "black and white are more distinct at 1000 than at 500" is seen on
-    that scale: overshoot leaves the background grey. Cut to [0, 1], it would not show.)
+    The grid is nearly square: nine images are 3x3. As in the post, each pixel of an image is a
+    square (nearest-neighbour), and every image has a scale of its own, its lowest value black and
+    its highest white. (The post's "black and white are more distinct at 1000 than at 500" is seen
+    on that scale: overshoot leaves the background grey. Cut to [0, 1], it would not show.)
     prob_real: n probabilities, or None for no text.
     path: of the PNG. The same arguments give the same bytes. It is written whole or not at all:
     OSError leaves an older picture as it was.
@@ -60,13 +60,13 @@ def draw_tiles(images, labels=None, title="", columns=None, scale=6):
 
 
 def to_pixels(images):
-    """Float (n, 1, h, w) to uint8 (n, h, w), (n, 3, h, w) to (n, h, w, 3); each on its own scale."""
+    """Float (n, 1, h, w) to uint8 (n, h, w), (n, 3, h, w) to (n, h, w, 3); scales of their own."""
     pixels = np.rint(own_scale(images) * 255).astype(np.uint8)
     return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
 
 
 def own_scale(images):
-    """Images (n, channels, h, w) with the values of each stretched to [0, 1]; all 0 if they are one."""
+    """Images (n, channels, h, w), the values of each stretched to [0, 1]; a blank one is 0."""
     images = np.asarray(images, np.float64)
     low = images.min(axis=(1, 2, 3), keepdims=True)
     span = images.max(axis=(1, 2, 3), keepdims=True) - low

@@ -1,8 +1,8 @@
 """A headless Chromium for the tests: opens a page, presses keys, says what happened.
 
-It is spoken to in the DevTools protocol (https://chromedevtools.github.io/devtools-protocol) over a
-pair of pipes, which Chromium offers with --remote-debugging-pipe: messages are JSON, each ended by a
-zero byte. That needs no driver and no further package.
+It is spoken to in the DevTools protocol (https://chromedevtools.github.io/devtools-protocol) over
+a pair of pipes, which Chromium offers with --remote-debugging-pipe: messages are JSON, each ended
+by a zero byte. That needs no driver and no further package.
 """
 
 import base64
@@ -32,10 +32,11 @@ class Chromium:
         self._from, theirs_out = os.pipe()
         self._process = subprocess.Popen(
             # The pipes have to be the descriptors 3 and 4. (sh has no numbers above 9.)
-            ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", PROGRAM, "--headless",
-             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             f"--user-data-dir={folder}", "--remote-debugging-pipe", "about:blank"],
+            ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", PROGRAM,
+             "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--no-first-run", "--disable-background-networking", "--disable-component-update",
+             "--disable-sync", f"--user-data-dir={folder}", "--remote-debugging-pipe",
+             "about:blank"],
             pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(theirs_in)

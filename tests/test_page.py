@@ -224,9 +224,12 @@ def test_of_a_thousand_pictures_only_the_current_one_and_a_few_neighbours_are_lo
 def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, run, width, dark):
     open_page(browser, run, width=width, dark=dark)
     assert browser.run("document.documentElement.scrollWidth") <= width
-    left = browser.run("['samples', 'real'].map(id => "
-                       "document.getElementById(id).getBoundingClientRect().left)")
-    assert (left[0] == left[1]) == (width < 600)
+    samples, real = browser.run("['samples', 'real'].map(id => "
+                                "document.getElementById(id).getBoundingClientRect().toJSON())")
+    if width < 600:  # one below the other, as wide as the window
+        assert samples["bottom"] < real["top"] and samples["width"] == real["width"] > 0.9 * width
+    else:
+        assert samples["right"] < real["left"] and samples["top"] == real["top"]
     ink, paper = (sum(map(int, re.findall(r"\d+", browser.run(
         f"getComputedStyle(document.body).{name}"))[:3])) / 3 for name in
         ("color", "backgroundColor"))
