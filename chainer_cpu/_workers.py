@@ -109,8 +109,13 @@ def empty(shape, dtype):
 def _release(block):
     global _free_bytes
     with _lock:
-        if _free_bytes + block.size > KEEP_BYTES:
-            _free.clear()
-            _free_bytes = 0
-        _free.setdefault(block.size, []).append(block)
+        # Put back at the end: the sizes that were not asked for longest are the first to go.
+        _free[block.size] = [*_free.pop(block.size, ()), block]
         _free_bytes += block.size
+        while _free_bytes > KEEP_BYTES:
+            size, blocks = next(iter(_free.items()))
+            if blocks:
+                blocks.pop()
+                _free_bytes -= size
+            else:
+                del _free[size]
