@@ -8,13 +8,13 @@ import scipy.linalg
 
 import mnist
 from dcgan import Generator, draw
-from judge import COLUMNS, Judge, frechet_distance
+from judge import COLUMNS, Judge, best, frechet_distance
 
 FIGURES = COLUMNS[1:]
 
 
 def rings(n, seed):
-    """n rings of various widths, heights and strokes: zeros of which there are as many as one likes."""
+    """n rings of various widths, heights and strokes: zeros, as many as one likes."""
     random = np.random.RandomState(seed)
     rx, ry, width, x, y = random.uniform(
         [4, 6, 1, 12, 12], [8, 10, 2.5, 15, 15], (n, 5)).T[:, :, None, None]
@@ -231,3 +231,9 @@ def test_measuring_6903_images_takes_less_than_a_second():
     begun = time.process_time()
     judge.measure(samples)
     assert time.process_time() - begun < 2 * 1.0
+
+
+def test_the_best_epoch_has_the_lowest_frechet_distance():
+    rows = {0: {"frechet": 2.0, "precision": 1.0}, 10: {"frechet": 0.3, "precision": 0.5},
+            20: {"frechet": 0.7, "precision": 0.9}}
+    assert best(rows) == 10

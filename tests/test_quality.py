@@ -1,0 +1,119 @@
+"""quality.py as a user types it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mnist
+import quality
+import runfolder
+from judge import COLUMNS, Judge
+
+HERE = Path(__file__).resolve().parents[1]
+FIGURES = COLUMNS[1:]
+
+
+@pytest.fixture
+def command(capsys):
+    """command("RUN") runs quality.py: (code, stdout, stderr)."""
+    def call(*argv):
+        try:
+            code = quality.main([str(a) for a in argv])
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+    return call
+
+
+def copy_run(tiny_run, folder, *names):
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes((tiny_run / name).read_bytes())
+    return folder
+
+
+def test_a_run_is_measured_beside_the_real_images_and_the_untrained_generator(
+        command, tiny_run, tmp_path):
+    run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz")
+    code, out, err = command(run)
+    assert code == 0 and err == ""
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == list(COLUMNS)
+    assert [line.split()[0] for line in lines[1:4]] == ["real", "0", "3"]
+    assert lines[1].endswith("ceiling")
+    images = mnist.load("all", "digits")
+    judge = Judge(images.x, images.labels, 0)
+    real = judge.reference_real()
+    assert [float(cell) for cell in lines[1].split()[1:7]] == pytest.approx(
+        [real[name] for name in FIGURES], abs=0.006)
+
+
+def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
+        command, tiny_run, tmp_path):
+    run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz", "losses.csv")
+    rows = [(0, 9.5, 0, 0, 0.1, 0.4, 4.1), (2, 0.123, 0.61, 0.52, 0.98, 0.87, 1.05)]
+    runfolder.write_table(run / "quality.csv", COLUMNS, rows)
+    code, out, _ = command(run)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[2].split() == "0 9.500 0.00 0.00 0.10 0.40 4.10 floor".split()
+    assert lines[3].split() == "2 0.123 0.61 0.52 0.98 0.87 1.05 best".split()
+    assert lines[4].split()[0] == "3"
+    assert "best: epoch 2 of the 3 measured" in out
+
+
+def test_the_saved_generator_is_measured_as_it_was_in_training(tiny_run):
+    in_training = quality.read_rows(tiny_run / "quality.csv")
+    _, rows = quality.measure_run(tiny_run)
+    assert list(rows) == list(in_training) == [0, 3]
+    for epoch in rows:
+        assert rows[epoch] == pytest.approx(in_training[epoch], rel=1e-4, abs=1e-6)
+
+
+def test_a_folder_without_a_run_or_with_a_damaged_one_is_one_line(command, tiny_run, tmp_path):
+    def fails(run, *flags):
+        code, out, err = command(run, *flags)
+        assert (code, out) == (1, "")
+        assert err.startswith("quality.py: error: ") and err.count("\n") == 1
+        return err
+
+    assert "settings.json" in fails(tmp_path)
+    assert "nowhere" in fails(tmp_path / "nowhere")
+    assert "generator.npz" in fails(copy_run(tiny_run, tmp_path / "a", "settings.json"))
+    run = copy_run(tiny_run, tmp_path / "b", "settings.json", "generator.npz")
+    assert "no-mnist-here" in fails(run, "--data", tmp_path / "no-mnist-here")
+    (run / "quality.csv").write_text("epoch,frechet\n0,1.0\n")
+    assert "quality.csv" in fails(run)
+    (run / "quality.csv").unlink()
+    (run / "generator.npz").write_bytes((tiny_run / "generator.npz").read_bytes()[:5000])
+    assert "generator.npz" in fails(run)
+
+
+def test_other_images_than_those_of_the_run_are_refused(command, tiny_run, tmp_path):
+    run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz")
+    settings = runfolder.read_settings(run)
+    runfolder.write_settings(run, {**settings, "digit": 3})
+    code, _, err = command(run)
+    assert code == 1 and "not those that the run was trained on" in err and "--data" in err
+
+
+def test_a_bad_flag_is_one_line(command):
+    for argv in ([], ["a", "b"], ["a", "--dat", "x"]):
+        code, out, err = command(*argv)
+        assert code == 2 and out == ""
+        assert err.startswith("quality.py: error: ") and err.count("\n") == 1
+
+
+def test_help_shows_an_example_and_imports_no_library_of_weight():
+    program = ("import sys, runpy\nsys.argv = ['quality.py', '--help']\n"
+               "try:\n    runpy.run_path('quality.py', run_name='__main__')\n"
+               "except SystemExit as stop:\n    assert stop.code == 0\n"
+               "assert not {'chainer', 'sklearn'} & set(sys.modules)\n")
+    done = subprocess.run([sys.executable, "-c", program], cwd=HERE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "python quality.py result" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
