@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import math
 import os
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import page
 import runfolder
 import saved
 from runfolder import FolderError
+from watch import Watch
 
 
 def fingerprint(x):
@@ -47,6 +49,7 @@ class Run:
         self.z = stream.uniform(-1, 1, (9, settings["z_dim"])).astype(np.float32)
         self.real = own.x[stream.permutation(len(own.x))[:9]]
         self.losses, self.quality = [], []
+        self.watch = Watch()
 
     def _make_judge(self, images):
         if self.settings["quality_every"] == 0:
@@ -112,6 +115,8 @@ class Run:
         if self.trainer.epoch == 0 and self.trainer.iteration == 0:
             self.draw()
             self.measure()
+        for row in [(0, *[math.nan] * 5), *self.losses]:
+            self._look(row)  # what it may say to this has been said
         page.write(self.folder)
 
     def train(self):
@@ -147,9 +152,18 @@ class Run:
         self.losses.append(row)
         if self._is_due("quality_every", epoch):
             self.measure()
+        for line in self._look(row):
+            self.console.warn(line)
         if self._is_due("checkpoint_every", epoch):
             self.save()
             page.write(self.folder)
+
+    def _look(self, row):
+        """Shows the watch an epoch's row of losses.csv, and its figures if it was measured."""
+        epoch, _, loss_dis, _, prob_real, prob_generated = row
+        figures = next((dict(zip(judge.COLUMNS[1:], measured)) for number, *measured in
+                        reversed(self.quality) if number == epoch), None)
+        return self.watch.update(epoch, loss_dis, prob_real, prob_generated, figures)
 
     def _is_due(self, name, epoch):
         """Whether epoch is one of every settings[name], or the last."""
