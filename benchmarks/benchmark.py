@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -67,7 +68,6 @@ def write_data(folder, batch):
 
 def sgemm_rate():
     """GFLOP/s of NumPy's product of two large float32 matrices, the best of five."""
-    import time
     a, best = np.ones((3000, 3000), np.float32), np.inf
     for _ in range(5):
         begin = time.perf_counter()
@@ -96,6 +96,7 @@ def compare(folder, batch, pythons, rounds):
     for _ in range(rounds):
         rates.append(sgemm_rate())
         for contender in contenders:
+            time.sleep(0.3)  # idle threads of the one before spin for a while
             count = steps[contender.name]
             seconds[contender.name].append(contender.ask(f"step {count}")["seconds"] / count)
     sgemm = statistics.median(rates)

@@ -122,9 +122,9 @@ class _Layer:
         rows, m, n = *small.shape[2:], laid.shape[3]
         a, b, tap = _by_small(*self.taps)
         y = _workers.empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
-        _workers.run(_kernels.WEIGHT_PRODUCTS, _workers.ALWAYS, (small, laid, y),
+        _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (small, laid, y),
                      (_kernels.GEMM[y.dtype], rows * m, m, rows * n, n, rows, m, n, y.shape[1]),
-                     (a, b, tap))
+                     (a, b, tap), shares=len(y))
         y = total(y)
         if self.is_folded:
             return y.reshape(m, *self.ksize, self.big_channels).transpose(0, 3, 1, 2)

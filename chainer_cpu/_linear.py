@@ -64,9 +64,9 @@ class Linear(FirstOrder, chainer.FunctionNode):
         inner = laid.shape[-1]
         pixels = np.arange(laid.size // (rows * inner))
         gW = _workers.empty((_workers.count(), len(pixels), out, inner), x.dtype)
-        _workers.run(_kernels.WEIGHT_PRODUCTS, _workers.ALWAYS, (gy, laid, gW),
+        _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (gy, laid, gW),
                      (_kernels.GEMM[x.dtype], 0, out, rows * inner, inner, rows, out, inner,
-                      len(pixels)), (np.zeros_like(pixels), pixels, pixels))
+                      len(pixels)), (np.zeros_like(pixels), pixels, pixels), shares=len(gW))
         return total(gW).transpose(1, 2, 0).reshape(out, -1) if len(pixels) > 1 else total(gW)[0]
 
 

@@ -1,8 +1,9 @@
 """The threads that share the work of the kernels, and the memory that they work on.
 
-The threads are Numba's, as many as this process has cores or OMP_NUM_THREADS says. The BLAS that the
-kernels call runs on one thread while a kernel runs, and is given its threads back afterwards: two
-pools on the same cores were measured to cost more than the work (a pool's idle threads spin).
+The calling thread works, and helpers of ours with it: as many in all as this process has cores, or
+OMP_NUM_THREADS says. The BLAS that the kernels call runs on one thread while a kernel runs, and is
+given its threads back afterwards: two pools on the same cores were measured to cost more than the
+work (a pool's idle threads spin).
 """
 
 import ctypes
@@ -11,7 +12,6 @@ import os
 import threading
 import weakref
 
-import numba
 import numpy as np
 import threadpoolctl
 
@@ -19,7 +19,9 @@ from chainer_cpu import _kernels
 
 # Less work than this is done by the calling thread.
 WORTH_SHARING = 20_000
-ALWAYS = float("inf")
+# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes from one
+# layer to the next, since waking up takes that long too.
+PATIENCE = 6000
 # Freed memory that is kept for the next step, at most. A step at batch 1000 turns over about half.
 KEEP_BYTES = 1 << 30
 # Smaller arrays are left to NumPy, which is quick with them.
@@ -52,13 +54,44 @@ def _nothing(dtype):
     return np.empty(0, dtype)
 
 
-def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
+class _Helper(threading.Thread):
+    """Helps whoever leads at a meeting; sleeps where no one has for a while."""
+
+    def __init__(self, meeting):
+        super().__init__(name="chainer_cpu", daemon=True)
+        self.meeting, self.is_asleep, self._wake = meeting, False, threading.Lock()
+        self._wake.acquire()
+        self.start()
+
+    def run(self):
+        while True:
+            _kernels.help(self.meeting, PATIENCE)
+            self.is_asleep = True
+            self._wake.acquire()
+
+    def wake(self):
+        if self.is_asleep:
+            self.is_asleep = False
+            self._wake.release()
+
+
+@functools.cache
+def _helpers(threads, process):
+    """A meeting and those who come to it. Threads do not survive a fork, hence the process's number."""
+    meeting = np.zeros(8, np.int64)
+    return meeting, [_Helper(meeting) for _ in range(threads - 1)]
+
+
+def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
     """Runs a kernel, one of the names in capitals in ``_kernels``, on all threads and waits for it.
 
     arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays.
     nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
+    shares is for a kernel whose result depends on their number.
     """
-    workers = count() if nanoseconds > WORTH_SHARING else 1
+    threads = count()
+    if shares is None:
+        shares = 8 * threads if threads > 1 and nanoseconds > WORTH_SHARING else 1
     dtype = arrays[0].dtype
     # From here on they are addresses: nothing else would notice.
     assert all(x.dtype == dtype and x.flags.c_contiguous for x in arrays)
@@ -69,14 +102,15 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=()):
     function = _kernels.entry(dtype)
     with _lock:
         before = [library.get_num_threads() for library in _blas()]
-        threads = numba.get_num_threads()
+        meeting, helpers = _helpers(threads, os.getpid())
         try:
             for library in _blas():
                 library.set_num_threads(1)
-            numba.set_num_threads(min(workers, numba.config.NUMBA_NUM_THREADS))
-            _kernels.run(function, kernel, workers, job.ctypes.data)
+            if shares > 1:
+                for helper in helpers:
+                    helper.wake()
+            _kernels.lead(meeting, function, kernel, shares, job.ctypes.data)
         finally:
-            numba.set_num_threads(threads)
             for library, number in zip(_blas(), before):
                 library.set_num_threads(number)
 
