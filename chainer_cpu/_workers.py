@@ -22,13 +22,10 @@ WORTH_SHARING = 20_000
 # Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes from one
 # layer to the next, since waking up takes that long too.
 PATIENCE = 6000
-# Freed memory that is kept for the next step, at most. A step at batch 1000 turns over about half.
-KEEP_BYTES = 1 << 30
 # Smaller arrays are left to NumPy, which is quick with them.
 _SMALL = 1 << 16
 
-_free = {}
-_free_bytes = 0
+_free = {}  # by size; the size that was freed last is the last one
 _lock = threading.RLock()
 
 
@@ -121,18 +118,12 @@ def empty(shape, dtype):
     Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than
     filling them.
     """
-    global _free_bytes
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
     if size < _SMALL:
         return np.empty(shape, dtype)
     with _lock:
-        blocks = _free.get(size)
-        if blocks:
-            block = blocks.pop()
-            _free_bytes -= size
-        else:
-            block = np.empty(size, np.uint8)
+        block = _free[size].pop() if _free.get(size) else _fresh(size)
     # The array's base is this ctypes object and not the block, so it lives exactly as long as the
     # array and every view of it.
     owner = (ctypes.c_char * size).from_buffer(block)
@@ -140,16 +131,19 @@ def empty(shape, dtype):
     return np.frombuffer(owner, dtype).reshape(shape)
 
 
+def _fresh(size):
+    """New memory, after giving as much of the old back as is free: the sizes longest not used first."""
+    surplus = size
+    while _free and surplus > 0:
+        oldest, blocks = next(iter(_free.items()))
+        if blocks:
+            blocks.pop()
+            surplus -= oldest
+        else:
+            del _free[oldest]
+    return np.empty(size, np.uint8)
+
+
 def _release(block):
-    global _free_bytes
     with _lock:
-        # Put back at the end: the sizes that were not asked for longest are the first to go.
         _free[block.size] = [*_free.pop(block.size, ()), block]
-        _free_bytes += block.size
-        while _free_bytes > KEEP_BYTES:
-            size, blocks = next(iter(_free.items()))
-            if blocks:
-                blocks.pop()
-                _free_bytes -= size
-            else:
-                del _free[size]
