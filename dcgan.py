@@ -4,7 +4,9 @@ The Generator is the post's listing, the Discriminator the one in its author's r
 (Nyker510/hobby). Names of layers are theirs, so weights can be exchanged.
 """
 
-from chainer_cpu import chainer, functions as F, links as L
+from chainer_cpu import chainer
+from chainer_cpu import functions as F
+from chainer_cpu import links as L
 
 # (ksize, stride, pad) of dc1 to dc4. A deconvolution makes a map of stride*(in-1) + ksize - 2*pad.
 #

@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-import generated
-import options
-import page
-import saved
-from console import Console
+from look import generated, page
+from look.tiles import MARGIN, TITLE, draw_title, sample_grid, save_png  # noqa: F401 (for trainer.py)
 from mnist import DataError, DataWarning
-from runfolder import FolderError, replace_file
-from tiles import MARGIN, TITLE, draw_title, sample_grid, save_png  # noqa: F401 (for trainer.py)
+from runs import options, saved
+from runs.console import Console
+from runs.runfolder import FolderError, replace_file
 
 LN2 = float(np.log(2))
 POST_EPOCHS = (1, 100, 500, 1000)

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-import runfolder
-import saved
-from console import Console
-from judge import COLUMNS, Judge, best
-from options import Parser
-from runfolder import FolderError
+from look.judge import COLUMNS, Judge, best
+from runs import runfolder, saved
+from runs.console import Console
+from runs.options import Parser
+from runs.runfolder import FolderError
 
 
 def measure_run(folder, data=None):

@@ -52,7 +52,7 @@ class Trainer:
         x_real: float32 (N, channels, 28, 28); z: float32 (N, z_dim). Every parameter's grad is then
         the gradient that it was updated with. Raises Diverged before a NaN reaches the weights.
         """
-        chainer, F = chainer_cpu.chainer, chainer_cpu.functions
+        F = chainer_cpu.functions
         real = np.full(len(z), REAL, np.int32)
         fake = np.full(len(z), FAKE, np.int32)
 
@@ -184,6 +184,6 @@ def _check_finite(name, value):
 
 
 if __name__ == "__main__":
-    from command import main
+    from runs.command import main
 
     sys.exit(main())

@@ -8,7 +8,7 @@ os.environ["NUMBA_THREADING_LAYER"] = "workqueue"
 
 import pytest  # noqa: E402
 
-import command  # noqa: E402
+from runs import command  # noqa: E402
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
 TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10"]

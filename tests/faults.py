@@ -16,7 +16,7 @@ from pathlib import Path
 import threadpoolctl
 
 import checkpoint
-import command
+from runs import command
 
 HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL

@@ -23,10 +23,8 @@ from faults import Calls, call, go_on, result, send_at
 import checkpoint
 import mnist
 import plot
-import command
-import run
-import runfolder
 import trainer
+from runs import command, run, runfolder
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="these tests fork processes (POSIX)"),

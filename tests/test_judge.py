@@ -8,7 +8,7 @@ import scipy.linalg
 
 import mnist
 from dcgan import Generator, draw
-from judge import COLUMNS, Judge, best, frechet_distance
+from look.judge import COLUMNS, Judge, best, frechet_distance
 
 FIGURES = COLUMNS[1:]
 

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 
-import dcgan
-import numpy as np
-import pytest
-from chainer_cpu import chainer, links as L, optimizers
-
 import chainer.links as stock
 import chainer.optimizers
+import numpy as np
+import pytest
+
+import dcgan
+from chainer_cpu import chainer, optimizers
+from chainer_cpu import links as L
 
 ROOT = pathlib.Path(dcgan.__file__).parent
 LINKS = {

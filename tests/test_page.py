@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from chromium import PROGRAM, Chromium
 
-import page
-import runfolder
-from runfolder import FolderError
-from tiles import sample_grid
+from look import page
+from look.tiles import sample_grid
+from runs import runfolder
+from runs.runfolder import FolderError
 
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None, reason="Chromium is not installed: the page was not operated in a browser "

@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 import dcgan
-import generated
 import mnist
 import plot
-import runfolder
-import saved
-from tiles import sample_grid, to_pixels
+from look import generated
+from look.tiles import sample_grid, to_pixels
+from runs import runfolder, saved
 
 COMMANDS = ("samples", "losses", "animate", "strip", "walk", "nearest", "page")
 

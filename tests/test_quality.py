@@ -9,8 +9,8 @@ import pytest
 
 import mnist
 import quality
-import runfolder
-from judge import COLUMNS, Judge
+from look.judge import COLUMNS, Judge
+from runs import runfolder
 
 HERE = Path(__file__).resolve().parents[1]
 FIGURES = COLUMNS[1:]

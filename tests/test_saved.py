@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 import checkpoint
-import runfolder
-import saved
 from chainer_cpu import chainer
 from dcgan import Generator
-from runfolder import FolderError
+from runs import runfolder, saved
+from runs.runfolder import FolderError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import tiles
+from look import tiles
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-import runfolder
-from runfolder import FolderError, read_settings
+from runs import runfolder
+from runs.runfolder import FolderError, read_settings
 
 
 def caption(settings):

@@ -3,11 +3,10 @@
 import warnings
 from pathlib import Path
 
-import options
-import runfolder
-from console import Console, Interrupted, Signals
-from run import Run, fingerprint
-from runfolder import FolderError
+from runs import options, runfolder
+from runs.console import Console, Interrupted, Signals
+from runs.run import Run, fingerprint
+from runs.runfolder import FolderError
 
 
 class UsageError(Exception):

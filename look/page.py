@@ -4,9 +4,8 @@ import json
 import math
 from pathlib import Path
 
-import runfolder
-import saved
-from runfolder import replace_file
+from runs import runfolder, saved
+from runs.runfolder import replace_file
 
 TEMPLATE = Path(__file__).with_name("page.html")
 

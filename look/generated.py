@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import saved
-from judge import standardize
-from runfolder import FolderError
-from tiles import draw_tiles, own_scale, real_labels, save_png, to_pixels
+from look.judge import standardize
+from look.tiles import draw_tiles, own_scale, real_labels, save_png, to_pixels
+from runs import saved
+from runs.runfolder import FolderError
 
 
 def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
@@ -60,7 +60,8 @@ def prob_real(gen, dis, images):
     same one, so that a number belongs to its image and not to its neighbours in the picture.
     """
     import dcgan
-    from chainer_cpu import chainer, functions as F
+    from chainer_cpu import chainer
+    from chainer_cpu import functions as F
 
     judge = dis.copy(mode="copy")
     for link in judge.links():

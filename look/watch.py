@@ -2,7 +2,7 @@
 
 import math
 
-from judge import best
+from look.judge import best
 
 
 class Watch:

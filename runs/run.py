@@ -10,12 +10,10 @@ import time
 
 import numpy as np
 
-import judge
-import page
-import runfolder
-import saved
-from runfolder import FolderError
-from watch import Watch
+from look import judge, page
+from look.watch import Watch
+from runs import runfolder, saved
+from runs.runfolder import FolderError
 
 
 def fingerprint(x):
@@ -117,7 +115,7 @@ class Run:
             self.measure()
         for row in [(0, *[math.nan] * 5), *self.losses]:
             self._look(row)  # what it may say to this has been said
-        page.write(self.folder)
+        self.show()
 
     def train(self):
         """Trains to the last epoch. Returns the exit code."""
@@ -156,7 +154,7 @@ class Run:
             self.console.warn(line)
         if self._is_due("checkpoint_every", epoch):
             self.save()
-            page.write(self.folder)
+            self.show()
 
     def _look(self, row):
         """Shows the watch an epoch's row of losses.csv, and its figures if it was measured."""
@@ -211,6 +209,13 @@ class Run:
         checkpoint.write(self.folder, trainer.epoch, self._arrays(), {
             "settings": self.settings, "epoch": trainer.epoch, "iteration": trainer.iteration})
 
+    def show(self):
+        """Brings the page up to date. Pictures that somebody has taken away do not end a run."""
+        try:
+            page.write(self.folder)
+        except FolderError as error:
+            self.console.warn(error)
+
     def describe(self):
         """Says what is about to run."""
         settings, trainer = self.settings, self.trainer
@@ -231,7 +236,7 @@ class Run:
     def stop(self):
         """Saves and says how to go on. Returns the exit code for the signal."""
         self.save()
-        page.write(self.folder)
+        self.show()
         out = "" if str(self.folder) == "result" else f" --out {shlex.quote(str(self.folder))}"
         self.console.say(f"stopped after epoch {self.trainer.epoch}; nothing is lost, go on with:\n"
                          f"  python trainer.py --resume{out}")

@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from runfolder import replace_file
+from runs.runfolder import replace_file
 
 GAP, MARGIN = 12, 18
 TITLE, LABEL = 26, 24  # heights of the lines of text

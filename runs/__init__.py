@@ -1,0 +1,1 @@
+"""A run of the training: its command line, its loop's surroundings, its folder."""
