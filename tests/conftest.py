@@ -11,7 +11,8 @@ import pytest  # noqa: E402
 from runs import command  # noqa: E402
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
-TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10"]
+TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10",
+        "--quality-every", "0"]
 
 
 @pytest.fixture(scope="session")

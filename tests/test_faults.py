@@ -411,6 +411,18 @@ def test_another_machine_is_one_warning(golden, stopped, tmp_path):
     assert "not bit-exact" in warning and "is another BLAS, 64 threads" in warning
 
 
+def test_measuring_quality_changes_nothing_and_is_resumed_exactly(golden, tmp_path):
+    measuring = [*SETTINGS, "--quality-every", "1", "--out"]
+    assert call([*measuring, tmp_path / "alone"]) == 0
+    alone = result(tmp_path / "alone")
+    assert alone["quality.csv"].count(b"\n") == 4  # the columns and epochs 0, 1 and 2
+    assert alone["generator.npz"] == golden[0]["generator.npz"]
+    folder = tmp_path / "stopped"
+    assert call([*measuring, folder], send_at(trainer.Trainer, "update", [signal.SIGINT], 3)) == 130
+    assert call(["--resume", "--out", folder]) == 0
+    assert result(folder) == alone
+
+
 # -- two runs in one folder ------------------------------------------------------------------------------
 
 def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_leaves_no_lock(golden, tmp_path, cli):
