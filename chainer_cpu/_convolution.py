@@ -6,7 +6,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, column_sums, no_bias, pixel_major, total
+from chainer_cpu._memory import FirstOrder, column_sums, empty, no_bias, pixel_major, total
 
 chainer = import_chainer()
 
@@ -72,7 +72,7 @@ class _Layer:
         """A map of the big side, (N, C, H, W), as the products take it: (h, w, N, C')."""
         if not self.is_folded:
             return pixel_major(x)
-        out = _workers.empty((*self.small, len(x), *self.ksize, x.shape[1]), x.dtype)
+        out = empty((*self.small, len(x), *self.ksize, x.shape[1]), x.dtype)
         _workers.run(_kernels.SPACE_TO_DEPTH, out.size, (np.ascontiguousarray(x), out),
                      (*x.shape, *self.small, *self.stride, *self.pad))
         return out.reshape(*self.small, len(x), -1)
@@ -95,7 +95,7 @@ class _Layer:
             return y.transpose(2, 3, 0, 1)
         rows = small.shape[2]
         y = self._products(small, self._weights(W), None, to_small=False)
-        out = _workers.empty((rows, self.big_channels, *self.big), y.dtype)
+        out = empty((rows, self.big_channels, *self.big), y.dtype)
         bias = np.zeros(self.big_channels, y.dtype) if bias is None else np.ascontiguousarray(bias)
         _workers.run(_kernels.DEPTH_TO_SPACE, out.size, (y, bias, out),
                      (*out.shape, *self.small, *self.stride, *self.pad))
@@ -108,7 +108,7 @@ class _Layer:
         map_size = self.taps[0 if to_small else 1]
         order, first, small, big, tap = _by_output(0 if to_small else 1, map_size[0] * map_size[1],
                                                    *self.taps)
-        y = _workers.empty((*map_size, rows, cols), x.dtype)
+        y = empty((*map_size, rows, cols), x.dtype)
         bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
         _workers.run(_kernels.PRODUCTS, len(tap) * rows * inner * cols // 45, (x, W, y, bias),
                      (_kernels.GEMM[x.dtype], rows * inner, inner, W[0, 0].size, W.shape[3], to_small,
@@ -121,7 +121,7 @@ class _Layer:
         small = pixel_major(small)
         rows, m, n = *small.shape[2:], laid.shape[3]
         a, b, tap = _by_small(*self.taps)
-        y = _workers.empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
+        y = empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
         _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (small, laid, y),
                      (_kernels.GEMM[y.dtype], rows * m, m, rows * n, n, rows, m, n, y.shape[1]),
                      (a, b, tap), shares=len(y))

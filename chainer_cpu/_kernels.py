@@ -9,14 +9,13 @@ own, so results do not depend on who did which, and when.
 """
 
 import functools
-import platform
 
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose addresses are looked up below)
-from llvmlite import ir
 from numba import carray, cfunc, njit, types
-from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import get_cython_function_address
+
+from chainer_cpu._intrinsics import compiled, gemm, pointer, swap_control
 
 # Rows of one matrix product: input and output of such a task stay in a core's second-level cache.
 TASK_ROWS = 512
@@ -26,84 +25,27 @@ TASK_SIZE = 32768
 GEMM = {np.dtype(dtype): get_cython_function_address("scipy.linalg.cython_blas", name)
         for dtype, name in ((np.float32, "sgemm"), (np.float64, "dgemm"))}
 
-_X86 = platform.machine().lower() in ("x86_64", "amd64")
-_FLUSH_TO_ZERO, _DENORMALS_ARE_ZERO = 1 << 15, 1 << 6
+# All exceptions masked, round to nearest: the default, plus flush-to-zero and denormals-are-zero. Such
+# numbers cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes millions.
+_QUICK = np.uint32(0x1F80 | 1 << 15 | 1 << 6)
 
-
-@intrinsic
-def _gemm(typingctx, address, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
-    """Calls BLAS's gemm (alpha = 1) at an address: no Python, no lock, no copies.
-
-    The address is an argument, and not a global, because code with a global pointer cannot be cached.
-    """
-    signature = types.void(*[types.intp] * 10, beta, types.intp, types.intp)
-
-    def codegen(context, builder, signature, args):
-        byte_pointer = ir.IntType(8).as_pointer()
-
-        def reference(value):
-            return builder.bitcast(cgutils.alloca_once_value(builder, value), byte_pointer)
-
-        def integer(value):
-            return reference(builder.trunc(value, ir.IntType(32)))
-
-        def character(value):
-            return reference(builder.trunc(value, ir.IntType(8)))
-
-        def pointer(value):
-            return builder.inttoptr(value, byte_pointer)
-
-        address, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc = args
-        one = ir.Constant(beta.type, 1.0)
-        function = ir.FunctionType(ir.VoidType(), [byte_pointer] * 13)
-        builder.call(builder.inttoptr(address, function.as_pointer()), [
-            character(transa), character(transb), integer(m), integer(n), integer(k),
-            reference(one), pointer(a), integer(lda), pointer(b), integer(ldb),
-            reference(beta), pointer(c), integer(ldc)])
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def _swap_control(typingctx, control):
-    """Sets the floating-point control word of this thread and returns the one before; x86 only."""
-    def codegen(context, builder, signature, args):
-        if not _X86:
-            return args[0]
-        slot = cgutils.alloca_once_value(builder, args[0])
-        before = cgutils.alloca_once(builder, ir.IntType(32))
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer])
-        for name, where in (("stmxcsr", before), ("ldmxcsr", slot)):
-            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}")
-            builder.call(function, [builder.bitcast(where, pointer)])
-        return builder.load(before)
-
-    return types.uint32(types.uint32), codegen
-
-
-# All exceptions masked, round to nearest: the default, plus the two bits about denormal numbers. They
-# cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes millions.
-_QUICK = np.uint32(0x1F80 | _FLUSH_TO_ZERO | _DENORMALS_ARE_ZERO)
-
-_kernel = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# Called from compiled code only.
+_kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @_kernel
-def products(share, shares, gemm, order, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
+def products(share, shares, blas, order, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
              transpose, y, y_step, ldy, rows, inner, cols, bias, bias_step):
     """y[p] = bias + sum of x[x_index[i]] @ w[w_index[i]] over first[p] <= i < first[p + 1].
 
     x[q] is the (rows, inner) matrix that starts at q * x_step and has ldx numbers per row; y[p] and
     w[t] likewise. transpose says that w[t] lies as (cols, inner). An empty bias counts as zero.
-    The y[p] are made in the given order, which is best one that comes back to an x[q] soon.
+    The y[p] are made in the given order, which best is one that comes back to an x[q] soon.
     """
-    before = _swap_control(_QUICK)
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
     pieces = (rows + TASK_ROWS - 1) // TASK_ROWS
-    # A task's place in the sum of all tasks' costs says in which share it is. A task costs its products plus 1.
+    # A task's place in the sum of all tasks' costs, its products plus 1, says in which share it is.
     total = pieces * (len(x_index) + len(order))
     place = 0
     for piece in range(pieces):
@@ -125,22 +67,20 @@ def products(share, shares, gemm, order, first, x_index, w_index, x, x_step, ldx
                     else:
                         row[:] = zero
             for i in range(first[p], first[p + 1]):
-                _gemm(gemm, 84 if transpose else 78, 78, cols, end - begin, inner,
+                gemm(blas, 84 if transpose else 78, 78, cols, end - begin, inner,
                       w.ctypes.data + w_index[i] * w_step * size, ldw,
                       x.ctypes.data + (x_index[i] * x_step + begin * ldx) * size, ldx, beta,
                       y.ctypes.data + (p * y_step + begin * ldy) * size, ldy)
                 beta = one
-    _swap_control(before)
 
 
 @_kernel
-def weight_products(share, shares, gemm, a_index, b_index, y_index, a, a_step, lda, b, b_step, ldb,
+def weight_products(share, shares, blas, a_index, b_index, y_index, a, a_step, lda, b, b_step, ldb,
                     y, rows, m, n, taps):
     """Each share's y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
 
     a[p] is (rows, m), b[p] is (rows, n); y is (shares, taps, m, n); each share sums over its rows.
     """
-    before = _swap_control(_QUICK)
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
     own = y.reshape((shares, taps, m * n))[share]
@@ -152,7 +92,7 @@ def weight_products(share, shares, gemm, a_index, b_index, y_index, a, a_step, l
         high = begin + (end - begin) * (piece + 1) // pieces
         for i in range(len(y_index)):
             t = y_index[i]
-            _gemm(gemm, 78, 84, n, m, high - low,
+            gemm(blas, 78, 84, n, m, high - low,
                   b.ctypes.data + (b_index[i] * b_step + low * ldb) * size, ldb,
                   a.ctypes.data + (a_index[i] * a_step + low * lda) * size, lda,
                   one if begun[t] else zero, own[t].ctypes.data, n)
@@ -160,13 +100,11 @@ def weight_products(share, shares, gemm, a_index, b_index, y_index, a, a_step, l
     for t in range(taps):
         if not begun[t]:
             own[t] = zero
-    _swap_control(before)
 
 
 @_kernel
 def sums(share, shares, x, partial, rows, channels, tasks):
     """partial[t] = sum of the rows of task t; x is (rows, C), partial (tasks, C)."""
-    before = _swap_control(_QUICK)
     partial = partial.reshape((tasks, channels))
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
         total = partial[t]
@@ -175,13 +113,11 @@ def sums(share, shares, x, partial, rows, channels, tasks):
             row = x[r * channels:(r + 1) * channels]
             for c in range(channels):
                 total[c] += row[c]
-    _swap_control(before)
 
 
 @_kernel
 def moments(share, shares, x, means, squares, rows, channels, tasks):
     """Mean, and sum of squared deviations from it, of the rows of each task; both (tasks, C)."""
-    before = _swap_control(_QUICK)
     means, squares = means.reshape((tasks, channels)), squares.reshape((tasks, channels))
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
         begin, end = rows * t // tasks, rows * (t + 1) // tasks
@@ -199,7 +135,6 @@ def moments(share, shares, x, means, squares, rows, channels, tasks):
             for c in range(channels):
                 deviation = row[c] - mean[c]
                 square[c] += deviation * deviation
-    _swap_control(before)
 
 
 @_kernel
@@ -214,7 +149,6 @@ def normalize(share, shares, x, scales, y, rows, channels, relu):
 
     scales is (4, C): mean, inv_std, gamma, beta.
     """
-    before = _swap_control(_QUICK)
     mean, inv_std, gamma, beta = _four(scales, channels)
     zero = x.dtype.type(0)
     for r in range(rows * share // shares, rows * (share + 1) // shares):
@@ -227,7 +161,6 @@ def normalize(share, shares, x, scales, y, rows, channels, relu):
         else:
             for c in range(channels):
                 out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
-    _swap_control(before)
 
 
 @_kernel
@@ -237,7 +170,6 @@ def normalize_sums(share, shares, gy, x, scales, masked, gbetas, ggammas, rows, 
 
     relu says that gy is the gradient behind a ReLU: it is masked first, and written to ``masked``.
     """
-    before = _swap_control(_QUICK)
     mean, inv_std, gamma, beta = _four(scales, channels)
     gbetas, ggammas = gbetas.reshape((tasks, channels)), ggammas.reshape((tasks, channels))
     zero = x.dtype.type(0)
@@ -259,13 +191,11 @@ def normalize_sums(share, shares, gy, x, scales, masked, gbetas, ggammas, rows, 
                 for c in range(channels):
                     gbeta[c] += g[c]
                     ggamma[c] += g[c] * ((row[c] - mean[c]) * inv_std[c])
-    _swap_control(before)
 
 
 @_kernel
 def normalize_backward(share, shares, gy, x, scales, gbeta, ggamma, gx, rows, channels):
     """gx = gamma * inv_std * (gy - (x_hat * ggamma + gbeta) / rows)."""
-    before = _swap_control(_QUICK)
     mean, inv_std, gamma, _ = _four(scales, channels)
     inverse = x.dtype.type(1 / rows)
     scale = gamma * inv_std
@@ -275,33 +205,28 @@ def normalize_backward(share, shares, gy, x, scales, gbeta, ggamma, gx, rows, ch
         for c in range(channels):
             x_hat = (row[c] - mean[c]) * inv_std[c]
             out[c] = scale[c] * (g[c] - (x_hat * ggamma[c] + gbeta[c]) * inverse)
-    _swap_control(before)
 
 
 @_kernel
 def positive(share, shares, x, y):
     """y = max(x, 0)."""
-    before = _swap_control(_QUICK)
     zero = x.dtype.type(0)
     begin, end = len(x) * share // shares, len(x) * (share + 1) // shares
     x, y = x[begin:end], y[begin:end]
     for i in range(len(x)):
         value = x[i]
         y[i] = zero if value <= zero else value
-    _swap_control(before)
 
 
 @_kernel
 def positive_backward(share, shares, gy, y, gx):
     """gx = gy where y > 0, else 0."""
-    before = _swap_control(_QUICK)
     zero = y.dtype.type(0)
     begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
     gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
     for i in range(len(y)):
         value = gy[i]
         gx[i] = value if y[i] > zero else zero
-    _swap_control(before)
 
 
 @_kernel
@@ -367,7 +292,6 @@ def adam(share, shares, param, grad, m, v, settings):
 
     settings: the step's size, 1 - beta1, 1 - beta2, eps.
     """
-    before = _swap_control(_QUICK)
     step, rate1, rate2, eps = settings[0], settings[1], settings[2], settings[3]
     begin, end = len(param) * share // shares, len(param) * (share + 1) // shares
     param, grad, m, v = param[begin:end], grad[begin:end], m[begin:end], v[begin:end]
@@ -375,7 +299,6 @@ def adam(share, shares, param, grad, m, v, settings):
         m[i] += rate1 * (grad[i] - m[i])
         v[i] += rate2 * (grad[i] * grad[i] - v[i])
         param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
-    _swap_control(before)
 
 
 # One entry for all kernels, since each parallel loop costs a second of compilation.
@@ -383,53 +306,28 @@ def adam(share, shares, param, grad, m, v, settings):
  POSITIVE_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM) = range(14)
 
 
-@intrinsic
-def _pointer(typingctx, address):
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
-
-    return types.voidptr(types.intp), codegen
-
-
-@intrinsic
-def _call(typingctx, function, kernel, share, shares, job):
-    def codegen(context, builder, signature, args):
-        number = args[0].type
-        kind = ir.FunctionType(ir.VoidType(), [number] * 4)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
-        return context.get_dummy_value()
-
-    return types.void(*[types.intp] * 5), codegen
-
-
-def _compile(compiler, *args, **options):
-    """A decorator that keeps the compiled code on the disk if there is a place for it."""
-    def compile_(function):
-        try:
-            return compiler(*args, cache=True, **options)(function)
-        except RuntimeError:  # neither this folder nor the user's own can be written to
-            return compiler(*args, **options)(function)
-    return compile_
+# A job: int64, the addresses and sizes of up to 6 arrays and 4 arrays of indexes, and whole numbers.
+JOB, JOB_INDEXES, JOB_NUMBERS = 32, 12, 20
 
 
 @functools.cache
 def entry(dtype):
     """Address of the compiled code of all kernels for a dtype, which takes a while the first time.
 
-    It takes a kernel's name, the share, the number of shares and the address of a job: int64, the
-    addresses and sizes of 6 arrays and of 4 arrays of indexes, and after them the whole numbers.
+    It takes a kernel's name, the share, the number of shares and the address of a job.
     """
     dtype = {np.dtype(np.float32): np.float32, np.dtype(np.float64): np.float64}[dtype]
 
-    @_compile(cfunc, types.void(types.intp, types.intp, types.intp, types.intp))
+    @compiled(cfunc, types.void(types.intp, types.intp, types.intp, types.intp))
     def run(kernel, share, shares, address):
-        j = carray(_pointer(address), 32, np.int64)
-        a = (carray(_pointer(j[0]), j[1], dtype), carray(_pointer(j[2]), j[3], dtype),
-             carray(_pointer(j[4]), j[5], dtype), carray(_pointer(j[6]), j[7], dtype),
-             carray(_pointer(j[8]), j[9], dtype), carray(_pointer(j[10]), j[11], dtype))
-        i = (carray(_pointer(j[12]), j[13], np.int64), carray(_pointer(j[14]), j[15], np.int64),
-             carray(_pointer(j[16]), j[17], np.int64), carray(_pointer(j[18]), j[19], np.int64))
-        n = j[20:]
+        j = carray(pointer(address), JOB, np.int64)
+        a = (carray(pointer(j[0]), j[1], dtype), carray(pointer(j[2]), j[3], dtype),
+             carray(pointer(j[4]), j[5], dtype), carray(pointer(j[6]), j[7], dtype),
+             carray(pointer(j[8]), j[9], dtype), carray(pointer(j[10]), j[11], dtype))
+        i = (carray(pointer(j[12]), j[13], np.int64), carray(pointer(j[14]), j[15], np.int64),
+             carray(pointer(j[16]), j[17], np.int64), carray(pointer(j[18]), j[19], np.int64))
+        n = j[JOB_NUMBERS:]
+        before = swap_control(_QUICK)
         if kernel == PRODUCTS:
             products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3], n[4],
                      n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
@@ -462,96 +360,6 @@ def entry(dtype):
                            n[6:8], n[8:10])
         elif kernel == ADAM:
             adam(share, shares, a[0], a[1], a[2], a[3], a[4])
+        swap_control(before)
 
     return run.address
-
-
-# Sharing. The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The
-# calling thread waits for no one who has not begun, so a helper that the system has put to sleep costs
-# its help and no more; it is with OpenMP's barriers that a second busy process made a step ten times
-# as long.
-
-_OPEN, _NEXT, _ACTIVE, _SHARES, _FUNCTION, _KERNEL, _JOB = range(7)
-
-
-@intrinsic
-def _load(typingctx, address):
-    def codegen(context, builder, signature, args):
-        place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        return builder.load_atomic(place, "seq_cst", 8)
-
-    return types.int64(types.intp), codegen
-
-
-@intrinsic
-def _store(typingctx, address, value):
-    def codegen(context, builder, signature, args):
-        place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        builder.store_atomic(args[1], place, "seq_cst", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.int64), codegen
-
-
-@intrinsic
-def _add(typingctx, address, value):
-    """Adds atomically; returns the number before."""
-    def codegen(context, builder, signature, args):
-        place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", place, args[1], "seq_cst")
-
-    return types.int64(types.intp, types.int64), codegen
-
-
-@intrinsic
-def _pause(typingctx):
-    """Tells an x86 core that it is only waiting."""
-    def codegen(context, builder, signature, args):
-        if _X86:
-            kind = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(
-                builder.module, kind, "llvm.x86.sse2.pause"), [])
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-@_kernel
-def _take_shares(meeting):
-    at = meeting.ctypes.data
-    while True:
-        share = _add(at + 8 * _NEXT, 1)
-        if share >= meeting[_SHARES]:
-            return
-        _call(meeting[_FUNCTION], meeting[_KERNEL], share, meeting[_SHARES], meeting[_JOB])
-
-
-@_compile(njit, types.void(types.int64[::1], *[types.int64] * 4), nogil=True)
-def lead(meeting, function, kernel, shares, job):
-    """Runs one kernel of an ``entry``, alone or with the threads that are in ``help``."""
-    at = meeting.ctypes.data
-    meeting[_SHARES], meeting[_FUNCTION], meeting[_KERNEL], meeting[_JOB] = (
-        shares, function, kernel, job)
-    _store(at + 8 * _NEXT, 0)
-    _store(at + 8 * _OPEN, shares > 1)
-    _take_shares(meeting)
-    _store(at + 8 * _OPEN, 0)
-    while _load(at + 8 * _ACTIVE):
-        _pause()
-
-
-@_compile(njit, types.void(types.int64[::1], types.int64), nogil=True)
-def help(meeting, patience):
-    """Takes shares of what others lead, until there was nothing to do for so many pauses."""
-    at = meeting.ctypes.data
-    idle = 0
-    while idle < patience:
-        if _load(at + 8 * _OPEN) and _load(at + 8 * _NEXT) < meeting[_SHARES]:
-            _add(at + 8 * _ACTIVE, 1)
-            # Looked at again: from here on, who leads waits for us.
-            if _load(at + 8 * _OPEN):
-                _take_shares(meeting)
-            _add(at + 8 * _ACTIVE, -1)
-            idle = 0
-        _pause()
-        idle += 1

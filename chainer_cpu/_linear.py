@@ -5,7 +5,7 @@ import numpy as np
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._memory import (
-    FirstOrder, column_sums, is_pixel_major, matrix, no_bias, pixel_major, total)
+    FirstOrder, column_sums, empty, is_pixel_major, matrix, no_bias, pixel_major, total)
 
 chainer = import_chainer()
 
@@ -18,7 +18,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
         self.retain_inputs((0, 1))
         rows, out = len(x), len(W)
         bias = np.ascontiguousarray(b[0]) if b else no_bias(x.dtype)
-        y = _workers.empty((rows, out), x.dtype)
+        y = empty((rows, out), x.dtype)
         if is_pixel_major(x):
             # y = sum over pixels of x[p] @ W[p].T
             channels, pixels = x.shape[1], np.arange(x.shape[2] * x.shape[3])
@@ -46,13 +46,13 @@ class Linear(FirstOrder, chainer.FunctionNode):
         rows, out = gy.shape
         if is_pixel_major(x):
             _, channels, h, w = x.shape
-            gx = _workers.empty((h, w, rows, channels), x.dtype)
+            gx = empty((h, w, rows, channels), x.dtype)
             _products(gy, 0, out, _weights_by_pixel(W, x), out * channels, channels, False,
                       gx, rows * channels, channels, rows, out, channels, no_bias(x.dtype), 0,
                       *_one_each(h * w))
             return gx.transpose(2, 3, 0, 1)
         inner, (blocks, size) = W.shape[1], _blocks(W.shape[1])
-        gx = _workers.empty((rows, inner), x.dtype)
+        gx = empty((rows, inner), x.dtype)
         _products(gy, 0, out, np.ascontiguousarray(W), size, inner, False, gx, size, inner,
                   rows, out, size, no_bias(x.dtype), 0, *_one_each(blocks))
         return gx.reshape(x.shape)
@@ -63,7 +63,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
         laid = pixel_major(x) if is_pixel_major(x) else matrix(x)
         inner = laid.shape[-1]
         pixels = np.arange(laid.size // (rows * inner))
-        gW = _workers.empty((_workers.count(), len(pixels), out, inner), x.dtype)
+        gW = empty((_workers.count(), len(pixels), out, inner), x.dtype)
         _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (gy, laid, gW),
                      (_kernels.GEMM[x.dtype], 0, out, rows * inner, inner, rows, out, inner,
                       len(pixels)), (np.zeros_like(pixels), pixels, pixels), shares=len(gW))

@@ -1,6 +1,9 @@
 """How maps lie in memory, and what every fast function node has in common."""
 
+import ctypes
 import functools
+import threading
+import weakref
 
 import numpy as np
 
@@ -8,6 +11,50 @@ from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 
 chainer = import_chainer()
+
+
+# Smaller arrays are left to NumPy, which is quick with them.
+_SMALL = 1 << 16
+
+_free = {}  # by size; the size that was freed last is the last one
+_free_lock = threading.RLock()  # a thread may meet it again, collecting garbage
+
+
+def empty(shape, dtype):
+    """An uninitialised array, like numpy.empty, in memory that was used before where there is some.
+
+    Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than
+    filling them.
+    """
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    if size < _SMALL:
+        return np.empty(shape, dtype)
+    with _free_lock:
+        block = _free[size].pop() if _free.get(size) else _fresh(size)
+    # The array's base is this ctypes object and not the block, so it lives exactly as long as the
+    # array and every view of it.
+    owner = (ctypes.c_char * size).from_buffer(block)
+    weakref.finalize(owner, _release, block).atexit = False
+    return np.frombuffer(owner, dtype).reshape(shape)
+
+
+def _fresh(size):
+    """New memory, after giving as much of the old back as is free: the sizes longest not used first."""
+    surplus = size
+    while _free and surplus > 0:
+        oldest, blocks = next(iter(_free.items()))
+        if blocks:
+            blocks.pop()
+            surplus -= oldest
+        else:
+            del _free[oldest]
+    return np.empty(size, np.uint8)
+
+
+def _release(block):
+    with _free_lock:
+        _free[block.size] = [*_free.pop(block.size, ()), block]
 
 
 class FirstOrder:
@@ -22,7 +69,7 @@ class FirstOrder:
                      for g in self.gradients(indexes, grad_outputs[0].array))
 
 
-# Memory. A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
+# A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
 
 def pixel_major(x):
     """The dense (H, W, N, C) array of a map x, (N, C, H, W): a view if that is how it lies."""
@@ -30,7 +77,7 @@ def pixel_major(x):
     if view.flags.c_contiguous:
         return view
     n, c, h, w = x.shape
-    out = _workers.empty(view.shape, x.dtype)
+    out = empty(view.shape, x.dtype)
     x = np.ascontiguousarray(x)
     _workers.run(_kernels.TRANSPOSE, x.size, (x, out), (n, c, h * w))
     return out
@@ -39,7 +86,7 @@ def pixel_major(x):
 def nchw(array):
     """A dense (H, W, N, C) array as a dense (N, C, H, W) one."""
     h, w, n, c = array.shape
-    out = _workers.empty((n, c, h, w), array.dtype)
+    out = empty((n, c, h, w), array.dtype)
     _workers.run(_kernels.TRANSPOSE_BACK, array.size, (array, out), (n, c, h * w))
     return out
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, dense_view, nchw, pixel_major
+from chainer_cpu._memory import FirstOrder, dense_view, empty, nchw, pixel_major
 
 chainer = import_chainer()
 
@@ -74,7 +74,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
 
     def values(self, relu):
         """The output, or the positive part of it, as an array of the input's shape."""
-        y = _workers.empty(self.x.shape, self.x.dtype)
+        y = empty(self.x.shape, self.x.dtype)
         _workers.run(_kernels.NORMALIZE, self.x.size // 4, (self.x, self.scales, y),
                      (self._rows(), self.scales.shape[1], relu))
         return y.reshape(self.shape) if len(self.shape) == 2 else y.transpose(2, 3, 0, 1)
@@ -82,7 +82,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
     def sums(self, gy, relu):
         """gbeta and ggamma; with relu, also gy where the output is positive, which gy becomes."""
         gy = self._dense(gy)
-        masked = _workers.empty(gy.shape, gy.dtype) if relu else gy
+        masked = empty(gy.shape, gy.dtype) if relu else gy
         gbetas, ggammas = np.empty((2, self._tasks(), gy.shape[-1]), gy.dtype)
         _workers.run(_kernels.NORMALIZE_SUMS, gy.size // 2,
                      (gy, self.x, self.scales, masked, gbetas, ggammas),
@@ -104,7 +104,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
             gy, gbeta, ggamma = self.sums(gy, relu=False)
         self.masked = None
         if 0 in indexes:
-            gx = _workers.empty(self.x.shape, self.x.dtype)
+            gx = empty(self.x.shape, self.x.dtype)
             _workers.run(_kernels.NORMALIZE_BACKWARD, gy.size // 3,
                          (gy, self.x, self.scales, gbeta, ggamma, gx),
                          (self._rows(), len(gbeta)))
@@ -135,7 +135,7 @@ class ReLU(FirstOrder, chainer.FunctionNode):
             return self.normalization.values(relu=True),
         self.retain_outputs((0,))
         x, back = dense_view(x)
-        y = _workers.empty(x.shape, x.dtype)
+        y = empty(x.shape, x.dtype)
         _workers.run(_kernels.POSITIVE, x.size // 4, (x, y))
         return y.transpose(back),
 
@@ -145,6 +145,6 @@ class ReLU(FirstOrder, chainer.FunctionNode):
             return
         y, back = dense_view(self.get_retained_outputs()[0].array)
         gy = np.ascontiguousarray(gy.transpose(np.argsort(back)))
-        gx = _workers.empty(y.shape, y.dtype)
+        gx = empty(y.shape, y.dtype)
         _workers.run(_kernels.POSITIVE_BACKWARD, y.size // 3, (gy, y, gx))
         yield gx.transpose(back)

@@ -1,4 +1,4 @@
-"""The threads that share the work of the kernels, and the memory that they work on.
+"""The threads that share the work of the kernels.
 
 The calling thread works, and helpers of ours with it: as many in all as this process has cores, or
 OMP_NUM_THREADS says. The BLAS that the kernels call runs on one thread while a kernel runs, and is
@@ -6,26 +6,22 @@ given its threads back afterwards: two pools on the same cores were measured to 
 work (a pool's idle threads spin).
 """
 
-import ctypes
 import functools
 import os
 import threading
-import weakref
 
 import numpy as np
 import threadpoolctl
+from numba import njit, types
 
 from chainer_cpu import _kernels
+from chainer_cpu._intrinsics import add, call, compiled, load, pause, store
 
 # Less work than this is done by the calling thread.
 WORTH_SHARING = 20_000
 # Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes from one
 # layer to the next, since waking up takes that long too.
 PATIENCE = 6000
-# Smaller arrays are left to NumPy, which is quick with them.
-_SMALL = 1 << 16
-
-_free = {}  # by size; the size that was freed last is the last one
 _lock = threading.RLock()
 
 
@@ -46,9 +42,53 @@ def _blas():
     return [library for library in found if "numpy.libs" not in library.filepath]
 
 
-@functools.cache
-def _nothing(dtype):
-    return np.empty(0, dtype)
+# The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The
+# calling thread waits for no one who has not begun, so a helper that the system has put to sleep costs
+# its help and no more; it is with OpenMP's barriers that a second busy process made a step ten times
+# as long.
+
+_OPEN, _NEXT, _ACTIVE, _SHARES, _FUNCTION, _KERNEL, _JOB = range(7)
+
+
+@njit
+def _take_shares(meeting):
+    at = meeting.ctypes.data
+    while True:
+        share = add(at + 8 * _NEXT, 1)
+        if share >= meeting[_SHARES]:
+            return
+        call(meeting[_FUNCTION], meeting[_KERNEL], share, meeting[_SHARES], meeting[_JOB])
+
+
+@compiled(njit, types.void(types.int64[::1], *[types.int64] * 4), nogil=True)
+def _lead(meeting, function, kernel, shares, job):
+    """Runs one kernel of ``_kernels.entry``, alone or with the threads that are in ``_help``."""
+    at = meeting.ctypes.data
+    meeting[_SHARES], meeting[_FUNCTION], meeting[_KERNEL], meeting[_JOB] = (
+        shares, function, kernel, job)
+    store(at + 8 * _NEXT, 0)
+    store(at + 8 * _OPEN, shares > 1)
+    _take_shares(meeting)
+    store(at + 8 * _OPEN, 0)
+    while load(at + 8 * _ACTIVE):
+        pause()
+
+
+@compiled(njit, types.void(types.int64[::1], types.int64), nogil=True)
+def _help(meeting, patience):
+    """Takes shares of what others lead, until there was nothing to do for so many pauses."""
+    at = meeting.ctypes.data
+    idle = 0
+    while idle < patience:
+        if load(at + 8 * _OPEN) and load(at + 8 * _NEXT) < meeting[_SHARES]:
+            add(at + 8 * _ACTIVE, 1)
+            # Looked at again: from here on, who leads waits for us.
+            if load(at + 8 * _OPEN):
+                _take_shares(meeting)
+            add(at + 8 * _ACTIVE, -1)
+            idle = 0
+        pause()
+        idle += 1
 
 
 class _Helper(threading.Thread):
@@ -62,7 +102,7 @@ class _Helper(threading.Thread):
 
     def run(self):
         while True:
-            _kernels.help(self.meeting, PATIENCE)
+            _help(self.meeting, PATIENCE)
             self.is_asleep = True
             self._wake.acquire()
 
@@ -92,10 +132,11 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
     dtype = arrays[0].dtype
     # From here on they are addresses: nothing else would notice.
     assert all(x.dtype == dtype and x.flags.c_contiguous for x in arrays)
-    job = [number for group, length, kind in ((arrays, 6, dtype), (indexes, 4, np.int64))
-           for x in (*group, *[_nothing(kind)] * (length - len(group)))
-           for number in (x.ctypes.data, x.size)]
-    job = np.array([*job, *numbers, *[0] * (12 - len(numbers))], np.int64)
+    job = np.zeros(_kernels.JOB, np.int64)
+    for begin, group in ((0, arrays), (_kernels.JOB_INDEXES, indexes)):
+        for i, x in enumerate(group):
+            job[begin + 2 * i], job[begin + 2 * i + 1] = x.ctypes.data, x.size
+    job[_kernels.JOB_NUMBERS:_kernels.JOB_NUMBERS + len(numbers)] = numbers
     function = _kernels.entry(dtype)
     with _lock:
         before = [library.get_num_threads() for library in _blas()]
@@ -106,44 +147,9 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
             if shares > 1:
                 for helper in helpers:
                     helper.wake()
-            _kernels.lead(meeting, function, kernel, shares, job.ctypes.data)
+            _lead(meeting, function, kernel, shares, job.ctypes.data)
         finally:
             for library, number in zip(_blas(), before):
                 library.set_num_threads(number)
 
 
-def empty(shape, dtype):
-    """An uninitialised array, like numpy.empty, in memory that was used before where there is some.
-
-    Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than
-    filling them.
-    """
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
-    if size < _SMALL:
-        return np.empty(shape, dtype)
-    with _lock:
-        block = _free[size].pop() if _free.get(size) else _fresh(size)
-    # The array's base is this ctypes object and not the block, so it lives exactly as long as the
-    # array and every view of it.
-    owner = (ctypes.c_char * size).from_buffer(block)
-    weakref.finalize(owner, _release, block).atexit = False
-    return np.frombuffer(owner, dtype).reshape(shape)
-
-
-def _fresh(size):
-    """New memory, after giving as much of the old back as is free: the sizes longest not used first."""
-    surplus = size
-    while _free and surplus > 0:
-        oldest, blocks = next(iter(_free.items()))
-        if blocks:
-            blocks.pop()
-            surplus -= oldest
-        else:
-            del _free[oldest]
-    return np.empty(size, np.uint8)
-
-
-def _release(block):
-    with _lock:
-        _free[block.size] = [*_free.pop(block.size, ()), block]
