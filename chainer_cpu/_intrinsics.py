@@ -14,7 +14,7 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 def gemm(typingctx, address, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
     """Calls BLAS's gemm (alpha = 1) at an address: no Python, no lock, no copies.
 
-    The address is an argument, and not a global, because code with a global pointer cannot be cached.
+    The address is an argument, not a global, because code with a global pointer cannot be cached.
     """
     signature = types.void(*[types.intp] * 10, beta, types.intp, types.intp)
 

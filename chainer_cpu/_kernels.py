@@ -1,14 +1,14 @@
 """The inner loops of the fast functions, compiled by Numba. Knows nothing of Chainer.
 
-Memory is pixel-major: a map of shape (N, C, H, W) lies as (H, W, N, C), so that each pixel is a dense
-(N, C) matrix and a convolution is a few dozen matrix products on whole pixels, in place, without
-im2col. All arrays of numbers are flat, and all float32 or all float64.
+Memory is pixel-major: a map of shape (N, C, H, W) lies as (H, W, N, C), so that each pixel is a
+dense (N, C) matrix and a convolution is a few dozen matrix products on whole pixels, in place,
+without im2col. All arrays of numbers are flat, and all float32 or all float64.
 
-Every kernel takes ``(share, shares, ...)`` and does that share of the work. Shares have outputs of their
-own, so results do not depend on who did which, and when.
+Every kernel takes ``(share, shares, ...)`` and does that share of the work. Shares have outputs of
+their own, so results do not depend on who did which, and when.
 
-Why compiled: the same products and passes as NumPy calls on blocks, shared by two threads, ran a step
-at 0.8 of this speed at batch 1000 and at 0.5 at batch 100 (by turns in one run).
+Why compiled: the same products and passes as NumPy calls on blocks, shared by two threads, ran a
+step at 0.8 of this speed at batch 1000 and at 0.5 at batch 100 (by turns in one run).
 """
 
 import functools
@@ -28,8 +28,9 @@ TASK_SIZE = 32768
 GEMM = {np.dtype(dtype): get_cython_function_address("scipy.linalg.cython_blas", name)
         for dtype, name in ((np.float32, "sgemm"), (np.float64, "dgemm"))}
 
-# All exceptions masked, round to nearest: the default, plus flush-to-zero and denormals-are-zero. Such
-# numbers cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes millions.
+# All exceptions masked, round to nearest: the default, plus flush-to-zero and denormals-are-zero.
+# Denormal numbers cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself
+# makes millions.
 _QUICK = np.uint32(0x1F80 | 1 << 15 | 1 << 6)
 
 # Called from compiled code only.
@@ -309,7 +310,7 @@ def adam(share, shares, param, grad, m, v, settings):
  POSITIVE_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM) = range(14)
 
 
-# A job: int64, the addresses and sizes of up to 6 arrays and 4 arrays of indexes, and whole numbers.
+# A job, int64: addresses and sizes of up to 6 arrays and 4 arrays of indexes, then whole numbers.
 JOB, JOB_INDEXES, JOB_NUMBERS = 32, 12, 20
 
 

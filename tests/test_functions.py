@@ -3,7 +3,6 @@
 import functools
 import platform
 
-import chainer.functions as stock  # noqa: E402  (after chainer_cpu, which makes it importable)
 import numpy as np
 import pytest
 import threadpoolctl
@@ -11,6 +10,8 @@ import threadpoolctl
 import chainer_cpu
 from chainer_cpu import chainer
 from chainer_cpu import functions as F
+
+stock = chainer.functions
 
 # The post's layers, the comments' other dc2 and dc3, and shapes that are nobody's:
 # (batch, channels in, channels out, map in, ksize, stride, pad) of a deconvolution. The convolution

@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 
-import chainer.links as stock
-import chainer.optimizers
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ import dcgan
 from chainer_cpu import chainer, optimizers
 from chainer_cpu import links as L
 
+stock = chainer.links
 ROOT = pathlib.Path(dcgan.__file__).parent
 LINKS = {
     "Linear": lambda m: m.Linear(18, 7),
