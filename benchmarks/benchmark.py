@@ -1,8 +1,8 @@
 """Whole training steps of the listing's networks: ours, stock Chainer, PyTorch. ``make bench``.
 
 Every contender runs in a process of its own, and they take turns, so that what else happens on the
-machine happens to all. Prints Markdown, for the README. First checks that all compute the same losses
-from the same weights and data, to 1e-4.
+machine happens to all. Prints Markdown, for the README. First checks that all compute the same
+losses from the same weights and data, to 1e-4.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 NAMES = {"ours": "this project", "torch": "PyTorch, eager", "stock": "stock Chainer"}
-# Multiply-adds per image of one pass through G's or D's maps, cropped taps left out; of l1; of D's l1.
+# Multiply-adds per image: G's or D's maps once, cropped taps left out; G's l1; D's l1.
 MAPS, G_L1, D_L1 = 4_146_176, 460_800, 9_216
 # G forward, D forward twice; back: to D's input, through G, and D's parameters twice. First layers
 # need no gradient of their inputs, but for D's in the generator's loss.
@@ -106,8 +106,9 @@ def compare(folder, batch, pythons, rounds):
         middle = statistics.median(seconds[contender.name])
         ratio = statistics.median(a / b for a, b in zip(seconds[contender.name], seconds["ours"]))
         rate = GIGAFLOP * batch / middle
+        memory = contender.ask("memory")["bytes"]
         print(f"| {NAMES[contender.name]} | {batch / middle:,.0f} | {ratio:.2f}× | {rate:.0f} "
-              f"| {rate / sgemm:.0%} | {contender.ask('memory')['bytes'] / 1e6:,.0f} MB |", flush=True)
+              f"| {rate / sgemm:.0%} | {memory / 1e6:,.0f} MB |", flush=True)
         contender.__exit__()
     print(f"\nsgemm: {sgemm:.0f} GFLOP/s. Losses agree to 1e-4.")
     return versions

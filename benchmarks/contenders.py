@@ -75,7 +75,8 @@ class Torch:
         # PyTorch's momentum is the weight of the new value, Chainer's decay that of the old one.
         norm = {"eps": 2e-5, "momentum": 0.1}
         self.gen = nn.Sequential(
-            nn.Linear(100, 4608), nn.Unflatten(1, (512, 3, 3)), nn.BatchNorm2d(512, **norm), nn.ReLU(),
+            nn.Linear(100, 4608), nn.Unflatten(1, (512, 3, 3)),
+            nn.BatchNorm2d(512, **norm), nn.ReLU(),
             nn.ConvTranspose2d(512, 256, 2, 2, 1), nn.BatchNorm2d(256, **norm), nn.ReLU(),
             nn.ConvTranspose2d(256, 128, 2, 2, 1), nn.BatchNorm2d(128, **norm), nn.ReLU(),
             nn.ConvTranspose2d(128, 64, 2, 2, 1), nn.BatchNorm2d(64, **norm), nn.ReLU(),
@@ -95,8 +96,9 @@ class Torch:
                     weight, bias = chainer_names.get(type(module), ("W", "b"))
                     module.weight.copy_(torch.from_numpy(data[f"{name}/{layer}/{weight}"]))
                     module.bias.copy_(torch.from_numpy(data[f"{name}/{layer}/{bias}"]))
-        self.opt_gen, self.opt_dis = (torch.optim.Adam(net.parameters(), lr=0.001, betas=(0.9, 0.999),
-                                                       eps=1e-8) for net in (self.gen, self.dis))
+        # Adam's defaults are the same in both.
+        self.opt_gen, self.opt_dis = (torch.optim.Adam(net.parameters())
+                                      for net in (self.gen, self.dis))
         self.gen_params, self.dis_params = (list(net.parameters()) for net in (self.gen, self.dis))
 
     def step(self):
@@ -106,8 +108,9 @@ class Torch:
         y_real = self.dis(self.x)
         loss_gen = loss(y_fake, real)
         loss_dis = loss(y_fake, real + 1) + loss(y_real, real)
-        # Both before the first update: PyTorch refuses to go back through weights that have changed.
-        grads = (grad(loss_gen, self.gen_params, retain_graph=True), grad(loss_dis, self.dis_params))
+        # Both before the first update: PyTorch does not go back through weights that have changed.
+        grads = (grad(loss_gen, self.gen_params, retain_graph=True),
+                 grad(loss_dis, self.dis_params))
         for optimizer, params, values in zip((self.opt_gen, self.opt_dis),
                                              (self.gen_params, self.dis_params), grads):
             for param, value in zip(params, values):

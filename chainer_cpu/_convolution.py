@@ -111,8 +111,8 @@ class _Layer:
         y = empty((*map_size, rows, cols), x.dtype)
         bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
         _workers.run(_kernels.PRODUCTS, len(tap) * rows * inner * cols // 45, (x, W, y, bias),
-                     (_kernels.GEMM[x.dtype], rows * inner, inner, W[0, 0].size, W.shape[3], to_small,
-                      rows * cols, cols, rows, inner, cols, 0),
+                     (_kernels.GEMM[x.dtype], rows * inner, inner, W[0, 0].size, W.shape[3],
+                      to_small, rows * cols, cols, rows, inner, cols, 0),
                      (order, first, big if to_small else small, tap))
         return y
 

@@ -29,8 +29,8 @@ GEMM = {np.dtype(dtype): get_cython_function_address("scipy.linalg.cython_blas",
         for dtype, name in ((np.float32, "sgemm"), (np.float64, "dgemm"))}
 
 # All exceptions masked, round to nearest: the default, plus flush-to-zero and denormals-are-zero.
-# Denormal numbers cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself
-# makes millions.
+# Denormal numbers cost a hundred cycles each on many CPUs, and a discriminator that is sure of
+# itself makes millions.
 _QUICK = np.uint32(0x1F80 | 1 << 15 | 1 << 6)
 
 # Called from compiled code only.
@@ -333,11 +333,11 @@ def entry(dtype):
         n = j[JOB_NUMBERS:]
         before = swap_control(_QUICK)
         if kernel == PRODUCTS:
-            products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3], n[4],
-                     n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
+            products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3],
+                     n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
         elif kernel == WEIGHT_PRODUCTS:
-            weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], n[1], n[2], a[1], n[3], n[4],
-                            a[2], n[5], n[6], n[7], n[8])
+            weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], n[1], n[2], a[1], n[3],
+                            n[4], a[2], n[5], n[6], n[7], n[8])
         elif kernel == SUMS:
             sums(share, shares, a[0], a[1], n[0], n[1], n[2])
         elif kernel == MOMENTS:
@@ -345,7 +345,8 @@ def entry(dtype):
         elif kernel == NORMALIZE:
             normalize(share, shares, a[0], a[1], a[2], n[0], n[1], n[2])
         elif kernel == NORMALIZE_SUMS:
-            normalize_sums(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1], n[2], n[3])
+            normalize_sums(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1], n[2],
+                           n[3])
         elif kernel == NORMALIZE_BACKWARD:
             normalize_backward(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1])
         elif kernel == POSITIVE:

@@ -78,7 +78,7 @@ def _products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, i
 
 
 def _one_each(number):
-    """The indexes of products of which every output needs one: input 0 (its step is 0), weights p."""
+    """Indexes of products of which each output needs one: input 0 (its step is 0), weights p."""
     every = np.arange(number)
     return every, np.arange(number + 1), every, every
 

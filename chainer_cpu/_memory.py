@@ -40,7 +40,7 @@ def empty(shape, dtype):
 
 
 def _fresh(size):
-    """New memory, after giving as much of the old back as is free: the sizes longest not used first."""
+    """New memory, after giving up as much free old memory: the sizes longest not used first."""
     surplus = size
     while _free and surplus > 0:
         oldest, blocks = next(iter(_free.items()))
@@ -94,12 +94,13 @@ def nchw(array):
 def column_sums(x, channels):
     """Sums over all but the last axis of dense x."""
     partial = np.empty((-(-x.size // _kernels.TASK_SIZE), channels), x.dtype)
-    _workers.run(_kernels.SUMS, x.size // 8, (x, partial), (x.size // channels, channels, len(partial)))
+    _workers.run(_kernels.SUMS, x.size // 8, (x, partial),
+                 (x.size // channels, channels, len(partial)))
     return partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
 
 
 def is_pixel_major(x):
-    """Whether x is a map in pixel-major memory (and not, being one pixel, a plain matrix as well)."""
+    """Whether x is a map in pixel-major memory (and not, as one pixel is, a plain matrix too)."""
     return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(2, 3, 0, 1).flags.c_contiguous
 
 
@@ -120,7 +121,7 @@ def no_bias(dtype):
 
 
 def total(parts):
-    """The sum of an array's first axis, which has one entry per worker; made in the first of them."""
+    """The sum over an array's first axis, one entry per thread; made in the first of them."""
     for part in parts[1:]:
         parts[0] += part
     return parts[0]

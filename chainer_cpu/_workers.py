@@ -19,14 +19,14 @@ from chainer_cpu._intrinsics import add, call, compiled, load, pause, store
 
 # Less work than this is done by the calling thread.
 WORTH_SHARING = 20_000
-# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes from one
-# layer to the next, since waking up takes that long too.
+# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes from
+# one layer to the next, since waking up takes that long too.
 PATIENCE = 6000
 _lock = threading.RLock()
 
 
 def count():
-    """Number of threads: OMP_NUM_THREADS where it is set, else the cores that this process may use."""
+    """Number of threads: OMP_NUM_THREADS where set, else the cores that this process may use."""
     try:
         return max(1, int(os.environ["OMP_NUM_THREADS"].split(",")[0]))
     except (KeyError, ValueError):
@@ -42,10 +42,9 @@ def _blas():
     return [library for library in found if "numpy.libs" not in library.filepath]
 
 
-# The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The
-# calling thread waits for no one who has not begun, so a helper that the system has put to sleep costs
-# its help and no more; it is with OpenMP's barriers that a second busy process made a step ten times
-# as long.
+# The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The calling
+# thread waits for no one who has not begun, so a helper that the system has put to sleep costs its
+# help and no more. With OpenMP's barriers, a second busy process made a step ten times as long.
 
 _OPEN, _NEXT, _ACTIVE, _SHARES, _FUNCTION, _KERNEL, _JOB = range(7)
 
@@ -114,7 +113,7 @@ class _Helper(threading.Thread):
 
 @functools.cache
 def _helpers(threads, process):
-    """A meeting and those who come to it. Threads do not survive a fork, hence the process's number."""
+    """A meeting and those who come to it. Threads do not survive a fork, hence the process."""
     meeting = np.zeros(8, np.int64)
     return meeting, [_Helper(meeting) for _ in range(threads - 1)]
 

@@ -25,11 +25,12 @@ import chainer.functions as stock  # noqa: E402
 
 
 def is_fast(*arrays):
-    """True where the fast functions take these arrays: all float32 or all float64, in NumPy, not empty.
+    """True where the fast functions take these arrays: all float32 or all float64, NumPy, not empty.
 
     Arrays or Variables; None is passed over. False sends the caller to Chainer's own function.
     """
-    arrays = [x.raw_array if isinstance(x, chainer.Variable) else x for x in arrays if x is not None]
+    arrays = [x.raw_array if isinstance(x, chainer.Variable) else x
+              for x in arrays if x is not None]
     return (all(type(x) is np.ndarray and x.size for x in arrays)
             and arrays[0].dtype in _kernels.GEMM
             and all(x.dtype == arrays[0].dtype for x in arrays)

@@ -24,7 +24,7 @@ class Linear(stock.Linear):
 
 
 class _TapMajor:
-    """Keeps W, (out, in, kh, kw) or (in, out, kh, kw), in the memory order that the products read."""
+    """Keeps W, (out, in, kh, kw) or (in, out, kh, kw), in the order that the products read."""
 
     def _initialize_params(self, in_channels):
         super()._initialize_params(in_channels)

@@ -13,7 +13,7 @@ from chainer.optimizers.adam import AdamRule as StockAdamRule  # noqa: E402
 
 
 class AdamRule(StockAdamRule):
-    """Chainer's rule and state, m and v. Its variants (AMSGrad, AdaBound, weight decay) are Chainer's."""
+    """Chainer's rule and state, m and v. AMSGrad, AdaBound and weight decay are Chainer's own."""
 
     def update_core_cpu(self, param):
         hp, arrays = self.hyperparam, (param.array, param.grad, self.state["m"], self.state["v"])

@@ -79,17 +79,20 @@ def cases(dtype=np.float32):
     for name in LAYERS:
         for is_convolution in (False, True):
             *inputs, function = layer(name, is_convolution, dtype)
-            found[f"{'convolution' if is_convolution else 'deconvolution'}, {name}"] = inputs, function
+            kind = "convolution" if is_convolution else "deconvolution"
+            found[f"{kind}, {name}"] = inputs, function
     maps, many = (7, 6, 3, 2), (1031, 5, 2, 2)
-    for name, shape in (("maps", maps), ("many maps", many), ("matrix", (9, 4)), ("one", (1, 3, 2, 2))):
+    for name, shape in (("maps", maps), ("many maps", many), ("matrix", (9, 4)),
+                        ("one", (1, 3, 2, 2))):
         inputs = [random(*shape, dtype=dtype), random(shape[1], dtype=dtype) + 2,
                   random(shape[1] + 1, dtype=dtype)[1:]]
         found[f"normalization, {name}"] = inputs, normalize
         found[f"normalization and relu, {name}"] = inputs, normalize_relu
         found[f"relu, {name}"] = inputs[:1], relu
     for name, x, out in (("matrix", (5, 6), 7), ("maps", (5, 4, 3, 2), 2), ("wide", (3, 5), 256)):
-        found[f"linear, {name}"] = [random(*x, dtype=dtype), random(out, int(np.prod(x[1:])), dtype=dtype),
-                                    random(out, dtype=dtype)], linear
+        found[f"linear, {name}"] = [
+            random(*x, dtype=dtype), random(out, int(np.prod(x[1:])), dtype=dtype),
+            random(out, dtype=dtype)], linear
     return found
 
 
@@ -118,7 +121,7 @@ def test_values_and_gradients_are_chainers(name):
         assert_close(actual, expected)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "many" not in name and "more" not in name])
+@pytest.mark.parametrize("name", [n for n in NAMES if "many" not in n and "more" not in n])
 def test_gradients_are_numerical_derivatives_in_float64(name):
     inputs, function = case(name, np.float64)
     y, *gradients = results(F, function, inputs)

@@ -101,7 +101,8 @@ def test_every_layer_of_the_posts_networks_takes_the_fast_road(sizes):
         (type(node).__module__.split(".")[0], type(node).__name__)
         for node in creators(discriminator(generator(z))))
     assert names == {("chainer_cpu", "Linear"): 2, ("chainer_cpu", "Convolution2D"): 4,
-                     ("chainer_cpu", "Deconvolution2D"): 4, ("chainer_cpu", "BatchNormalization"): 7,
+                     ("chainer_cpu", "Deconvolution2D"): 4,
+                     ("chainer_cpu", "BatchNormalization"): 7,
                      ("chainer_cpu", "ReLU"): 8, ("chainer", "Reshape"): 1}
 
 
@@ -110,11 +111,13 @@ def test_every_layer_of_the_posts_networks_takes_the_fast_road(sizes):
     {"weight_decay_rate": 0.1}], ids=str)
 def test_adam_is_chainers(options):
     links = tuple(both("Deconvolution2D"))
-    rules = [m.Adam(**options).setup(link) for m, link in zip((optimizers, chainer.optimizers), links)]
+    rules = [module.Adam(**options).setup(link)
+             for module, link in zip((optimizers, chainer.optimizers), links)]
     for step in range(5):
         for link, rule in zip(links, rules):
             for i, param in enumerate(link.params()):
-                param.grad = np.random.RandomState(10 * step + i).randn(*param.shape).astype(np.float32)
+                random = np.random.RandomState(10 * step + i)
+                param.grad = random.randn(*param.shape).astype(np.float32)
             rule.update()
     for fast, own in zip(*(link.params() for link in links)):
         np.testing.assert_allclose(fast.array, own.array, rtol=1e-5, atol=1e-7)
@@ -155,8 +158,8 @@ sys.stdout.buffer.write(b"".join(p.array.tobytes() for _, p in sorted(gen.namedp
 
 def run_program(folder, **environment):
     """The program's output, run in a process of its own, with the project's files in a folder."""
-    return subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, capture_output=True, check=True,
-                          env={**os.environ, "PYTHONPATH": str(folder), **environment}).stdout
+    return subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, capture_output=True,
+                          check=True, env={**os.environ, "PYTHONPATH": str(folder), **environment}).stdout
 
 
 def test_the_same_seed_gives_identical_bytes():
@@ -164,7 +167,7 @@ def test_the_same_seed_gives_identical_bytes():
 
 
 def test_a_missing_and_unwritable_cache_folder_is_survived(tmp_path):
-    """A file in the place of every folder that compiled code could go to: nobody can write there."""
+    """A file in the place of every folder that compiled code could go to."""
     shutil.copy(ROOT / "dcgan.py", tmp_path)
     shutil.copytree(ROOT / "chainer_cpu", tmp_path / "chainer_cpu",
                     ignore=shutil.ignore_patterns("__pycache__"))
