@@ -95,20 +95,20 @@ class _Helper(threading.Thread):
 
     def __init__(self, meeting):
         super().__init__(name="chainer_cpu", daemon=True)
-        self.meeting, self.is_asleep, self._wake = meeting, False, threading.Lock()
-        self._wake.acquire()
+        self.meeting = meeting
+        self._called = threading.Lock()  # free: somebody has led since we last looked
         self.start()
 
     def run(self):
         while True:
+            # A helper that has run out of patience gets here when the interpreter is free, which may
+            # be when the next layer has begun: then the lock is free, and it goes on helping.
+            self._called.acquire()
             _help(self.meeting, PATIENCE)
-            self.is_asleep = True
-            self._wake.acquire()
 
-    def wake(self):
-        if self.is_asleep:
-            self.is_asleep = False
-            self._wake.release()
+    def call(self):
+        if self._called.locked():
+            self._called.release()
 
 
 @functools.cache
@@ -145,7 +145,7 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
                 library.set_num_threads(1)
             if shares > 1:
                 for helper in helpers:
-                    helper.wake()
+                    helper.call()
             _lead(meeting, function, kernel, shares, job.ctypes.data)
         finally:
             for library, number in zip(_blas(), before):

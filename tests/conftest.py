@@ -19,7 +19,7 @@ TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "1
 def tiny_run(tmp_path_factory):
     """The folder of a finished run of three epochs."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    assert command.main([*TINY, "--out", str(folder)]) == 0
+    assert command.main([*TINY, "--quality-every", "10", "--out", str(folder)]) == 0
     return folder
 
 
