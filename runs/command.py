@@ -70,6 +70,7 @@ def _start(given, folder, console, signals):
         runfolder.discard(folder)
         runfolder.remove_leftovers(folder)
         run = Run(folder, settings, images, console, signals)
+        del images  # 220 MB that the training has no use for
         run.begin()
         return run.train()
 
@@ -93,6 +94,7 @@ def _resume(given, folder, console, signals):
                 f"{settings['images']:,} of {settings['data_source']}, these are {len(own.x):,} "
                 f"of {own.source}; name the same images with --data")
         run = Run(folder, settings, images, console, signals)
+        del images, own  # 220 MB that the training has no use for
         run.load(arrays)
         changed = [f"{name} was {before}, is {run.settings['environment'].get(name)}"
                    for name, before in meta["settings"]["environment"].items()
