@@ -37,8 +37,10 @@ bench: setup
 setup: $(STAMP)
 
 $(STAMP): requirements.txt
-	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info < (3, 14), "needs Python 3.10 to 3.13, PYTHON=... chooses one"'
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet "setuptools<81" wheel
-	$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.txt
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit((3, 10) > sys.version_info or sys.version_info >= (3, 14))' \
+	  || { echo "make: needs Python 3.10 to 3.13; PYTHON=python3.12 chooses one" >&2; exit 1; }
+	@echo "setting up .venv, once: two to five minutes"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet "setuptools<81" wheel
+	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.txt
+	@touch $@
