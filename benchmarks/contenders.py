@@ -59,7 +59,7 @@ class Stock(Ours):
 class Torch:
     """The same networks in PyTorch, eager, only the needed gradients, contiguous NCHW.
 
-    channels_last and torch.compile were measured to be slower here.
+    An earlier trial, of the same networks on two cores, found channels_last and torch.compile slower.
     """
 
     def __init__(self):
