@@ -18,7 +18,17 @@ class Watch:
     - D is sure: its mean probabilities within 0.05 of 0 or 1 for 100 epochs, the distance more than
       twice as large.
 
-    NUMBERS
+    Where these numbers come from: replayed on real runs, measured every 2 to 10 epochs, they told
+    nothing of runs that were getting better. The post's recipe on the 8×8 zeros has diversities of
+    0.05 to 0.09 up to epoch 70, but every 50 epochs gain 17 % or more; D is sure from epoch 2 to
+    129 and from 142 to 346, and the distance, at worst 1.4 times the best before, recovers from a
+    bad stretch at 220 that 50 epochs instead of 100 would have told of. The paper's recipe there
+    has diversities below 0.1 from epoch 120 to 270 and gains 15 %. Nor was anything told of MNIST's
+    zeros in 40 epochs of either recipe (the post's: D's loss at 3e-4 from epoch 26).
+
+    They did tell, at epoch 510, of the post's recipe on the 8×8 zeros: good at 370 (distance 1.5),
+    debris since 420 (4 to 6), D sure since 355. They do not tell of an alpha of 0.005 that drew
+    debris from epoch 60 to 200: D was sure for 97 epochs at a time there, not for 100.
     """
 
     def __init__(self):

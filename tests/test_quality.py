@@ -89,6 +89,10 @@ def test_a_folder_without_a_run_or_with_a_damaged_one_is_one_line(command, tiny_
     (run / "quality.csv").write_text("epoch,frechet\n0,1.0\n")
     assert "quality.csv" in fails(run)
     (run / "quality.csv").unlink()
+    settings = runfolder.read_settings(run)
+    runfolder.write_settings(run, {key: settings[key] for key in settings if key != "fingerprint"})
+    assert "settings.json" in fails(run)
+    runfolder.write_settings(run, settings)
     (run / "generator.npz").write_bytes((tiny_run / "generator.npz").read_bytes()[:5000])
     assert "generator.npz" in fails(run)
 
