@@ -1,14 +1,8 @@
 """A tiny run that several tests look at, and the command line called as a function."""
 
-import os
+import pytest
 
-# The fault tests fork. GNU's OpenMP, Numba's first choice, ends a fork of a process that has used it;
-# Numba's own threads start anew. To be said before Numba is imported.
-os.environ["NUMBA_THREADING_LAYER"] = "workqueue"
-
-import pytest  # noqa: E402
-
-from runs import command  # noqa: E402
+from runs import command
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
 TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10",
