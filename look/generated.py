@@ -4,7 +4,6 @@ Latent vectors are drawn from a stream of their own: the first of them depend on
 sample 1 of seed 3 is the same image in every command, however many are drawn.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -128,8 +127,9 @@ def nearest(run, n=12, seed=0, data=None, out=None):
 
     gen, _, epoch = saved.load_networks(run)
     settings = saved.read_settings(run)
-    real = mnist.load(settings["digit"], data or settings["data"]).x
-    if hashlib.sha256(real.tobytes()).hexdigest() != settings.get("fingerprint"):
+    images = mnist.load(settings["digit"], data or settings["data"])
+    real = images.x
+    if images.fingerprint != settings.get("fingerprint"):
         raise FolderError(f"the images are not those that the run was trained on (--data, "
                           f"{data or settings['data']}); name those with --data")
     images = _draw(gen, latent(seed, n, gen.z_dim))

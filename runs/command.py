@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runs import options, runfolder
 from runs.console import Console, Interrupted, Signals
-from runs.run import Run, fingerprint
+from runs.run import Run
 from runs.runfolder import FolderError
 
 
@@ -88,7 +88,7 @@ def _resume(given, folder, console, signals):
         settings = _settings_to_resume(given, meta["settings"])
         images = _load_images(settings, console)
         own = images.of(settings["digit"])
-        if fingerprint(own.x) != settings["fingerprint"]:
+        if own.fingerprint != settings["fingerprint"]:
             raise UsageError(
                 f"the images are not those of the run (--data, {settings['data']}): it used "
                 f"{settings['images']:,} of {settings['data_source']}, these are {len(own.x):,} "

@@ -1,7 +1,6 @@
 """A training run at work in its folder: pictures, log, figures, checkpoints."""
 
 import errno
-import hashlib
 import math
 import os
 import shlex
@@ -14,11 +13,6 @@ from look import judge, page
 from look.watch import Watch
 from runs import runfolder, saved
 from runs.runfolder import FolderError
-
-
-def fingerprint(x):
-    """Tells images from others: the SHA-256 of their pixels."""
-    return hashlib.sha256(x.tobytes()).hexdigest()
 
 
 class Run:
@@ -34,7 +28,7 @@ class Run:
         self.folder, self.console, self.signals, self.x = folder, console, signals, own.x
         self.settings = {
             **settings, "images": len(own.x), "channels": own.x.shape[1],
-            "data_source": own.source, "fingerprint": fingerprint(own.x),
+            "data_source": own.source, "fingerprint": own.fingerprint,
             "environment": checkpoint.environment()}
         self.judge = self._make_judge(images)
         sizes = dcgan.SIZES[settings["sizes"]]
