@@ -20,7 +20,8 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-NAMES = {"ours": "this project", "torch": "PyTorch, eager", "stock": "stock Chainer"}
+NAMES = {"ours": "this project", "author": "stock Chainer, the author's loop",
+         "stock": "stock Chainer, our loop", "torch": "PyTorch, eager"}
 # Multiply-adds per image: G's or D's maps once, cropped taps left out; G's l1; D's l1.
 MAPS, G_L1, D_L1 = 4_146_176, 460_800, 9_216
 # G forward, D forward twice; back: to D's input, through G, and D's parameters twice. First layers
@@ -90,7 +91,7 @@ def compare(folder, batch, pythons, rounds):
             raise SystemExit(f"benchmark.py: error: other losses ({NAMES[name]}, {values}); "
                              f"ours are {losses['ours']}")
     # Stock Chainer is so slow that one step a turn has to do.
-    steps = {c.name: 1 if c.name == "stock" else max(1, 2000 // batch) for c in contenders}
+    steps = {c.name: 1 if c.name in ("author", "stock") else max(1, 2000 // batch) for c in contenders}
     seconds = {contender.name: [] for contender in contenders}
     rates = []
     for _ in range(rounds):
@@ -139,7 +140,7 @@ def main():
     parser.add_argument("--torch", metavar="PYTHON", help="a Python that has PyTorch")
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each (default: 7)")
     args = parser.parse_args()
-    pythons = {"ours": sys.executable, "stock": sys.executable}
+    pythons = dict.fromkeys(("ours", "author", "stock"), sys.executable)
     if args.torch:
         pythons["torch"] = args.torch
     else:

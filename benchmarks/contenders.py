@@ -1,4 +1,4 @@
-"""One contender of the benchmark, in a process of its own: ``contenders.py ours|stock|torch``.
+"""One contender of the benchmark, in a process of its own: ``contenders.py ours|author|stock|torch``.
 
 Reads one request per line, writes one line of JSON per answer:
 
@@ -54,6 +54,26 @@ class Stock(Ours):
         chainer = chainer_cpu.chainer
         vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links,
                                  optimizers=chainer.optimizers)
+
+
+class Author(Stock):
+    """Stock Chainer in the author's own loop, thirteen passes through a network where ten are used:
+    both losses go back through both networks, whichever of them is updated."""
+
+    def step(self):
+        F, run = self.trainer.chainer_cpu.functions, self.run
+        real, fake = (np.full(len(self.z), label, np.int32)
+                      for label in (self.trainer.REAL, self.trainer.FAKE))
+        y_fake = run.dis(run.gen(self.z))
+        loss_gen = F.softmax_cross_entropy(y_fake, real)
+        loss_dis = (F.softmax_cross_entropy(y_fake, fake)
+                    + F.softmax_cross_entropy(run.dis(self.x), real))
+        for loss, optimizer in ((loss_gen, run.opt_gen), (loss_dis, run.opt_dis)):
+            run.gen.cleargrads()
+            run.dis.cleargrads()
+            loss.backward()
+            optimizer.update()
+        return float(loss_gen.array), float(loss_dis.array)
 
 
 class Torch:
@@ -126,7 +146,7 @@ def peak_memory():
 
 
 def main():
-    contender = {"ours": Ours, "stock": Stock, "torch": Torch}[sys.argv[1]]()
+    contender = {"ours": Ours, "author": Author, "stock": Stock, "torch": Torch}[sys.argv[1]]()
     for line in sys.stdin:
         request, *args = line.rstrip("\n").split(" ", 1)
         if request == "load":
