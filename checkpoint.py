@@ -134,16 +134,16 @@ def _digest(contents):
 
 def environment():
     """What the bits of a result depend on besides seed and settings: a dict of short strings."""
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "chainer")}
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba", "chainer")}
     return {"python": platform.python_version(), **versions, "blas": blas(),
             "machine": f"{platform.system()} {platform.machine()}"}
 
 
 def blas():
-    """NumPy's BLAS in a phrase: library, version, kernel, threads."""
+    """The BLAS in a phrase: library, version, kernel, threads."""
     libraries = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
-    # SciPy brings a BLAS of its own; products are NumPy's.
-    libraries.sort(key=lambda info: "numpy" not in info["filepath"])
+    # NumPy and SciPy each bring one; the networks' products are SciPy's.
+    libraries.sort(key=lambda info: "numpy" in info["filepath"])
     if not libraries:
         return "unknown to threadpoolctl"
     info = libraries[0]

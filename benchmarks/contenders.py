@@ -32,7 +32,10 @@ class Ours:
 
     def versions(self):
         from importlib.metadata import version
-        return {name: version(name.lower()) for name in ("Chainer", "NumPy", "Numba")}
+
+        from checkpoint import blas
+        names = ("Chainer", "NumPy", "SciPy", "Numba")
+        return {name: version(name.lower()) for name in names} | {"BLAS": blas()}
 
     def load(self, data):
         self.x, self.z = data["x"], data["z"]
