@@ -44,6 +44,20 @@ def _skip_environment_check():
         sys.modules[name] = stub
 
 
+def _forget_frames():
+    """Lets go of the frames that were running when Chainer was first imported.
+
+    Chainer keeps the errors of imports that failed (CuPy, iDeep), these keep the frames they passed
+    through, and those every local variable of their callers: 220 MB of images, where one of them was
+    loading data. No longer needed once the loop below finds only None.
+    """
+    for module in ("backends.cuda", "backends.intel64", "function_hooks.cupy_memory_profile"):
+        names = vars(sys.modules[f"chainer.{module}"])
+        for name in ("_resolution_error", "_error"):
+            if isinstance(names.get(name), Exception):
+                names[name].__traceback__ = None
+
+
 def import_chainer():
     """Returns the ``chainer`` module, imported with the shims in place."""
     _restore_numpy_sctypes()
@@ -54,4 +68,5 @@ def import_chainer():
         warnings.filterwarnings("ignore", r".*invalid escape sequence", SyntaxWarning)
         warnings.filterwarnings("ignore", r".*invalid escape sequence", DeprecationWarning)
         import chainer
+    _forget_frames()
     return chainer

@@ -176,3 +176,22 @@ def test_a_missing_and_unwritable_cache_folder_is_survived(tmp_path):
     nowhere = str(tmp_path / "home")
     assert run_program(tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere, NUMBA_CACHE_DIR="",
                        PYTHONDONTWRITEBYTECODE="1")
+
+
+def test_importing_chainer_keeps_nothing_of_its_importer_alive():
+    """Chainer keeps the errors of failed imports, which would keep the caller's images."""
+    program = """
+import gc, weakref
+import numpy as np
+
+def train():
+    images = np.zeros(8)
+    ref = weakref.ref(images)
+    from chainer_cpu import chainer, functions
+    return ref
+
+ref = train()
+gc.collect()
+assert ref() is None
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
