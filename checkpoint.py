@@ -134,7 +134,8 @@ def _digest(contents):
 
 def environment():
     """What the bits of a result depend on besides seed and settings: a dict of short strings."""
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba", "chainer")}
+    versions = {name: importlib.metadata.version(name)
+                for name in ("numpy", "scipy", "numba", "chainer")}
     return {"python": platform.python_version(), **versions, "blas": blas(),
             "machine": f"{platform.system()} {platform.machine()}"}
 

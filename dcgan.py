@@ -10,10 +10,10 @@ from chainer_cpu import links as L
 
 # (ksize, stride, pad) of dc1 to dc4. A deconvolution makes a map of stride*(in-1) + ksize - 2*pad.
 #
-# 5 or 6? The post's comments announce maps of 3, 4, 5, 10 and 28 pixels. Its code says otherwise: dc2
-# makes 2*(4-1) + 2 - 2*1 = 6 pixels out of 4, and dc3 makes 10 out of 6 (out of 5 it would make 8).
-# What ran in 2016, and runs here unless told otherwise, is the listing; the path of the comments
-# takes other parameters for dc2 and dc3.
+# 5 or 6? The post's comments announce maps of 3, 4, 5, 10 and 28 pixels. Its code says otherwise:
+# dc2 makes 2*(4-1) + 2 - 2*1 = 6 pixels out of 4, and dc3 makes 10 out of 6 (out of 5 it would make
+# 8). What ran in 2016, and runs here unless told otherwise, is the listing; the path of the
+# comments takes other parameters for dc2 and dc3.
 LISTING = ((2, 2, 1), (2, 2, 1), (2, 2, 1), (3, 3, 1))  # 3 -> 4 -> 6 -> 10 -> 28
 COMMENT = ((2, 2, 1), (2, 1, 0), (2, 2, 0), (3, 3, 1))  # 3 -> 4 -> 5 -> 10 -> 28
 SIZES = {"listing": LISTING, "comment": COMMENT}

@@ -187,7 +187,8 @@ def _parse(argv):
         'others drawn with it. Above each stands the discriminator\'s probability of "real", '
         "judged as in training by batch statistics, here always those of the same 256 generated "
         "images, so that it too depends on the image alone. (In the pictures after each "
-        "epoch they are those of the nine images.) While the run is not finished, its newest checkpoint is used.",
+        "epoch they are those of the nine images.) While the run is not finished, its newest "
+        "checkpoint is used.",
         "result --n 25 --seed 3 --sort-by-real")
     add("--n", type=options.whole(1, 5000), metavar="N", help="how many (default: 25)")
     add_seed(add)

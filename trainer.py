@@ -28,8 +28,9 @@ class Trainer:
         loss_gen = -log p(G(z))                           G wants its images to be taken for real
         loss_dis = -log (1 - p(G(z))) - log p(x)          D wants to tell them apart
 
-    which are those of Goodfellow et al. 2014 (equation 1; for G the form of section 3 whose gradient
-    does not vanish). At equilibrium p = 1/2: loss_gen is ln 2 = 0.693, loss_dis 2 ln 2 = 1.386.
+    which are those of Goodfellow et al. 2014 (equation 1; for G the form of section 3 whose
+    gradient does not vanish). At equilibrium p = 1/2: loss_gen is ln 2 = 0.693, loss_dis is
+    2 ln 2 = 1.386.
 
     alpha and beta1 are Adam's, for both networks. All random numbers come from NumPy's global
     legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
@@ -139,7 +140,7 @@ class Trainer:
             "random/has_gauss": np.array(has_gauss), "random/gauss": np.array(gauss)}
 
     def load_state(self, arrays):
-        """Takes over a state() of the same networks, names, shapes and dtypes checked by the caller.
+        """Takes over a state() of the same networks; the caller has checked names, shapes, dtypes.
 
         Raises ValueError, before anything is changed, if a number in it is impossible.
         """

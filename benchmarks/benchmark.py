@@ -17,8 +17,8 @@ import sys
 import tempfile
 import time
 
-# Everyone gets the whole processor: these would hold NumPy's BLAS to older instructions, and would not
-# hold PyTorch's.
+# Everyone gets the whole processor: these would hold NumPy's BLAS to older instructions, and would
+# not hold PyTorch's.
 for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(variable, None)
 
@@ -27,7 +27,8 @@ import numpy as np  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 NAMES = {"ours": "this project", "author": "stock Chainer, the author's loop",
-         "stock": "stock Chainer, our loop", "torch": "PyTorch, eager"}
+         "stock": "stock Chainer, our loop", "torch": "PyTorch, eager",
+         "torch_last": "PyTorch, channels_last"}
 # Multiply-adds per image: G's or D's maps once, cropped taps left out; G's l1; D's l1.
 MAPS, G_L1, D_L1 = 4_146_176, 460_800, 9_216
 # G forward, D forward twice; back: to D's input, through G, and D's parameters twice. First layers
@@ -97,7 +98,7 @@ def compare(folder, batch, pythons, rounds):
             raise SystemExit(f"benchmark.py: error: other losses ({NAMES[name]}, {values}); "
                              f"ours are {losses['ours']}")
     # Stock Chainer is so slow that one step a turn has to do.
-    steps = {c.name: 1 if c.name in ("author", "stock") else max(1, 2000 // batch) for c in contenders}
+    steps = {name: 1 if name in ("author", "stock") else max(1, 2000 // batch) for name in pythons}
     seconds = {contender.name: [] for contender in contenders}
     rates = []
     for _ in range(rounds):
@@ -148,7 +149,7 @@ def main():
     args = parser.parse_args()
     pythons = dict.fromkeys(("ours", "author", "stock"), sys.executable)
     if args.torch:
-        pythons["torch"] = args.torch
+        pythons.update(torch=args.torch, torch_last=args.torch)
     else:
         print("PyTorch is left out: no Python that has it was given (--torch).")
     with tempfile.TemporaryDirectory() as folder:

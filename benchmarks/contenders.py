@@ -1,4 +1,6 @@
-"""One contender of the benchmark, in a process of its own: ``contenders.py ours|author|stock|torch``.
+"""One contender of the benchmark, in a process of its own: ``contenders.py NAME``.
+
+NAME is ours, author, stock, torch or torch_last.
 
 Reads one request per line, writes one line of JSON per answer:
 
@@ -80,10 +82,12 @@ class Author(Stock):
 
 
 class Torch:
-    """The same networks in PyTorch, eager, only the needed gradients, contiguous NCHW.
+    """The same networks in PyTorch, eager, only the needed gradients, in contiguous NCHW.
 
-    An earlier trial, of the same networks on two cores, found channels_last and torch.compile slower.
+    An earlier trial, of the same networks on two cores, found torch.compile slower.
     """
+
+    memory_format = "contiguous_format"
 
     def __init__(self):
         import torch
@@ -94,7 +98,8 @@ class Torch:
 
     def load(self, data):
         torch, nn = self.torch, self.torch.nn
-        self.x, self.z = torch.from_numpy(data["x"]), torch.from_numpy(data["z"])
+        form = {"memory_format": getattr(torch, self.memory_format)}
+        self.x, self.z = torch.from_numpy(data["x"]).to(**form), torch.from_numpy(data["z"])
         # PyTorch's momentum is the weight of the new value, Chainer's decay that of the old one.
         norm = {"eps": 2e-5, "momentum": 0.1}
         self.gen = nn.Sequential(
@@ -119,6 +124,8 @@ class Torch:
                     weight, bias = chainer_names.get(type(module), ("W", "b"))
                     module.weight.copy_(torch.from_numpy(data[f"{name}/{layer}/{weight}"]))
                     module.bias.copy_(torch.from_numpy(data[f"{name}/{layer}/{bias}"]))
+        for network in self.gen, self.dis:
+            network.to(**form)
         # Adam's defaults are the same in both.
         self.opt_gen, self.opt_dis = (torch.optim.Adam(net.parameters())
                                       for net in (self.gen, self.dis))
@@ -142,6 +149,12 @@ class Torch:
         return loss_gen.item(), loss_dis.item()
 
 
+class TorchLast(Torch):
+    """The same in PyTorch's other memory format."""
+
+    memory_format = "channels_last"
+
+
 def peak_memory():
     import resource
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -149,7 +162,8 @@ def peak_memory():
 
 
 def main():
-    contender = {"ours": Ours, "author": Author, "stock": Stock, "torch": Torch}[sys.argv[1]]()
+    contender = {"ours": Ours, "author": Author, "stock": Stock, "torch": Torch,
+                 "torch_last": TorchLast}[sys.argv[1]]()
     for line in sys.stdin:
         request, *args = line.rstrip("\n").split(" ", 1)
         if request == "load":

@@ -4,8 +4,8 @@ Take Chainer from here, never directly::
 
     from chainer_cpu import chainer, functions as F, links as L
 
-so that the shims of ``_compat`` have run before Chainer is imported. The three names are loaded when
-they are first asked for (importing this package costs nothing, which keeps ``--help`` fast).
+so that the shims of ``_compat`` have run before Chainer is imported. The names are loaded when they
+are first asked for (importing this package costs nothing, which keeps ``--help`` fast).
 """
 
 import importlib

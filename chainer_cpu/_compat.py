@@ -33,8 +33,8 @@ def _skip_environment_check():
     """Stands in for Chainer's start-up check of the machine.
 
     Broke with Python 3.12 and NumPy 2.0 (``chainer/_environment_check.py`` imports
-    ``numpy.distutils``) and with setuptools 82 (it imports ``pkg_resources``). The check only warns:
-    of Python 3.5.0, of an old macOS BLAS, of mismatched CuPy and iDeep, none of which we run on.
+    ``numpy.distutils``) and with setuptools 82 (it imports ``pkg_resources``). It only warns: of
+    Python 3.5.0, of an old macOS BLAS, of mismatched CuPy and iDeep, none of which we run on.
     No longer needed once ``python -c "import numpy.distutils, pkg_resources"`` works.
     """
     name = "chainer._environment_check"
@@ -48,8 +48,8 @@ def _forget_frames():
     """Lets go of the frames that were running when Chainer was first imported.
 
     Chainer keeps the errors of imports that failed (CuPy, iDeep), these keep the frames they passed
-    through, and those every local variable of their callers: 220 MB of images, where one of them was
-    loading data. No longer needed once the loop below finds only None.
+    through, and those every local variable of their callers: 220 MB of images, where one of them
+    was loading data. No longer needed once the loop below finds only None.
     """
     for module in ("backends.cuda", "backends.intel64", "function_hooks.cupy_memory_profile"):
         names = vars(sys.modules[f"chainer.{module}"])

@@ -5,7 +5,15 @@ import numpy as np
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._memory import (
-    FirstOrder, column_sums, empty, is_pixel_major, matrix, no_bias, pixel_major, total)
+    FirstOrder,
+    column_sums,
+    empty,
+    is_pixel_major,
+    matrix,
+    no_bias,
+    pixel_major,
+    total,
+)
 
 chainer = import_chainer()
 

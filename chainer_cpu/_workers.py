@@ -19,8 +19,8 @@ from chainer_cpu._intrinsics import add, call, compiled, load, pause, store
 
 # Less work than this is done by the calling thread.
 WORTH_SHARING = 20_000
-# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes from
-# one layer to the next, since waking up takes that long too.
+# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes
+# from one layer to the next, since waking up takes that long too.
 PATIENCE = 6000
 _lock = threading.RLock()
 
@@ -42,9 +42,10 @@ def _blas():
     return [library for library in found if "numpy.libs" not in library.filepath]
 
 
-# The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The calling
-# thread waits for no one who has not begun, so a helper that the system has put to sleep costs its
-# help and no more. With OpenMP's barriers, a second busy process made a step ten times as long.
+# The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The
+# calling thread waits for no one who has not begun, so a helper that the system has put to sleep
+# costs its help and no more. With OpenMP's barriers, a second busy process made a step ten times as
+# long.
 
 _OPEN, _NEXT, _ACTIVE, _SHARES, _FUNCTION, _KERNEL, _JOB = range(7)
 
@@ -101,8 +102,8 @@ class _Helper(threading.Thread):
 
     def run(self):
         while True:
-            # A helper that has run out of patience gets here when the interpreter is free, which may
-            # be when the next layer has begun: then the lock is free, and it goes on helping.
+            # A helper that has run out of patience gets here when the interpreter is free: maybe
+            # when the next layer has begun: then the lock is free, and it goes on helping.
             self._called.acquire()
             _help(self.meeting, PATIENCE)
 

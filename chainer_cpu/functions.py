@@ -1,12 +1,12 @@
 """Chainer's functions, with fast ones in the place of those that the post's networks spend time in.
 
 ``linear``, ``convolution_2d``, ``deconvolution_2d``, ``batch_normalization`` and ``relu`` take
-Chainer's arguments and give its values (to 1e-5 relative in float32). Where :func:`is_fast` says no,
-they are Chainer's own.
+Chainer's arguments and give its values (to 1e-5 relative in float32). Where :func:`is_fast` says
+no, they are Chainer's own.
 
 Shapes are Chainer's, (N, C, H, W), but the fast functions leave maps in pixel-major memory (see
-``_kernels``): what they return is a transposed view, as PyTorch's channels_last is. Gradients are of
-the first order: asking for more (``enable_double_backprop``) raises RuntimeError.
+``_kernels``): what they return is a transposed view, as PyTorch's channels_last is. Gradients are
+of the first order: asking for more (``enable_double_backprop``) raises RuntimeError.
 """
 
 import numpy as np
@@ -20,12 +20,12 @@ from chainer_cpu._normalization import BatchNormalization, Normalized, ReLU
 chainer = import_chainer()
 
 # Chainer has a max, a min and a sum of its own: from here on, these names are its.
-from chainer.functions import *  # noqa: E402, F401, F403
 import chainer.functions as stock  # noqa: E402
+from chainer.functions import *  # noqa: E402, F401, F403
 
 
 def is_fast(*arrays):
-    """True where the fast functions take these arrays: all float32 or all float64, NumPy, not empty.
+    """True where the fast functions take these arrays: NumPy, all float32 or float64, not empty.
 
     Arrays or Variables; None is passed over. False sends the caller to Chainer's own function.
     """

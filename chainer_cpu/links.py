@@ -12,8 +12,8 @@ from chainer_cpu._compat import import_chainer
 
 chainer = import_chainer()
 
-from chainer.links import *  # noqa: E402, F401, F403
 import chainer.links as stock  # noqa: E402
+from chainer.links import *  # noqa: E402, F401, F403
 
 
 class Linear(stock.Linear):

@@ -7,8 +7,8 @@ from chainer_cpu._compat import import_chainer
 
 chainer = import_chainer()
 
-from chainer.optimizers import *  # noqa: E402, F401, F403
 import chainer.optimizers as stock  # noqa: E402
+from chainer.optimizers import *  # noqa: E402, F401, F403
 from chainer.optimizers.adam import AdamRule as StockAdamRule  # noqa: E402
 
 

@@ -14,7 +14,7 @@ class UsageError(Exception):
 
 
 def main(argv=None):
-    """Runs trainer.py's command line. Returns the exit code: 0, 1, 2, or 128 + a signal's number."""
+    """Runs trainer.py's command line. Returns the exit code: 0, 1, 2 or 128 + a signal's number."""
     console = Console("trainer.py")
     given = options.parse(argv)
     folder = Path(given.get("out", "result"))

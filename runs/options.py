@@ -59,8 +59,8 @@ def parse(argv):
     parser = Parser(
         prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST, on the CPU, and\n"
-                    "writes a picture after every epoch.",
+        description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST, on the CPU,\n"
+                    "and writes a picture after every epoch.",
         epilog="examples:\n"
                "  python trainer.py --digit 0 --epochs 1000    the post's run\n"
                "  python trainer.py --recipe paper --epochs 20 clean zeros in minutes\n"
@@ -83,8 +83,8 @@ def parse(argv):
     add("--epochs", type=whole(1), metavar="N",
         help="passes over the images (default: 1000)")
     add("--recipe", choices=RECIPES,
-        help="post: batch size and Adam as in the post's code; paper: as in the DCGAN paper, better "
-             "pictures sooner. The next three flags win over it (default: post)")
+        help="post: batch size and Adam as in the post's code; paper: as in the DCGAN paper, "
+             "better pictures sooner. The next three flags win over it (default: post)")
     add("--batch-size", type=whole(2), metavar="N",
         help=f"images per iteration {by_recipe('batch_size')}, or all images if there are fewer")
     add("--alpha", type=_number("a number above 0", lambda x: x > 0), metavar="X",
@@ -94,8 +94,8 @@ def parse(argv):
     add("--z-dim", type=whole(1), metavar="N",
         help="length of the latent vector z (default: 100)")
     add("--sizes", choices=("listing", "comment"),
-        help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its comments "
-             "say, 3-4-5-10-28 (default: listing)")
+        help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its "
+             "comments say, 3-4-5-10-28 (default: listing)")
     add("--seed", type=whole(0, 2**32 - 1), metavar="N",
         help="the same seed gives the same run (default: 0)")
 

@@ -59,6 +59,7 @@ class Run:
 
     def begin(self):
         """What stands in the folder before the first epoch."""
+        self.describe()
         # The checkpoint comes first: from here on the run can be resumed, and a disk too small for
         # it is found now and not after an hour.
         self.save()
@@ -78,7 +79,7 @@ class Run:
         """Takes over a checkpoint, all of it checked before anything changes."""
         import checkpoint
 
-        like = self._arrays()
+        like = self._arrays(self.trainer.state())
         for name in ("permutation", "losses", "quality"):  # as long as the run has got
             like[name] = np.empty(arrays.get(name, like[name]).shape, like[name].dtype)
         try:
@@ -89,6 +90,7 @@ class Run:
         except (checkpoint.CheckpointError, ValueError) as error:
             raise FolderError(f"the checkpoint does not fit this run ({self.folder}, {error}); "
                               "start a new one") from None
+        self.describe()
         self.z = arrays["z"]
         self.losses, self.quality = ([(int(row[0]), *row[1:].tolist()) for row in arrays[name]]
                                      for name in ("losses", "quality"))
@@ -113,7 +115,6 @@ class Run:
 
     def train(self):
         """Trains to the last epoch. Returns the exit code."""
-        self.describe()
         self.signals.deferred = True
         trainer, settings = self.trainer, self.settings
         begun, first = time.perf_counter(), trainer.epoch
@@ -127,7 +128,8 @@ class Run:
                     rate = self.iterations * settings["batch_size"] / seconds
                     bar.set_postfix_str(f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
                                         f"{rate:,.0f} images/s", refresh=False)
-                bar.set_description_str(f"epoch {trainer.epoch}/{settings['epochs']}", refresh=False)
+                bar.set_description_str(f"epoch {trainer.epoch}/{settings['epochs']}",
+                                        refresh=False)
                 bar.update(trainer.epoch + trainer.iteration / self.iterations - bar.n)
                 if self.signals.received and trainer.epoch < settings["epochs"]:
                     return self.stop()
@@ -183,8 +185,8 @@ class Run:
         plot.sample_grid(images, dcgan.prob_real(self.trainer.dis, images),
                          runfolder.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}")
 
-    def _arrays(self):
-        return {**self.trainer.state(), "z": self.z,
+    def _arrays(self, state):
+        return {**state, "z": self.z,
                 "losses": _table(self.losses, runfolder.LOSS_COLUMNS),
                 "quality": _table(self.quality, judge.COLUMNS)}
 
@@ -193,14 +195,15 @@ class Run:
         import checkpoint
 
         trainer = self.trainer
+        state = trainer.state()
         try:
-            checkpoint.check_finite(trainer.state())
+            checkpoint.check_finite(state)
         except checkpoint.CheckpointError as error:
             raise checkpoint.CheckpointError(
                 f"{error} after iteration {trainer.iteration or self.iterations} of epoch "
                 f"{trainer.epoch + bool(trainer.iteration)} (--alpha, {self.settings['alpha']}); "
                 "the last good checkpoint stays, start again with a smaller one") from None
-        checkpoint.write(self.folder, trainer.epoch, self._arrays(), {
+        checkpoint.write(self.folder, trainer.epoch, self._arrays(state), {
             "settings": self.settings, "epoch": trainer.epoch, "iteration": trainer.iteration})
 
     def show(self):
@@ -211,7 +214,7 @@ class Run:
             self.console.warn(error)
 
     def describe(self):
-        """Says what is about to run."""
+        """Says what is about to run, before anything that takes a while."""
         settings, trainer = self.settings, self.trainer
         say = self.console.say
         maps = {"listing": "3-4-6-10-28", "comment": "3-4-5-10-28"}[settings["sizes"]]

@@ -43,7 +43,7 @@ def picture(folder, epoch):
 
 
 def replace_file(path, write):
-    """Writes a file so that a reader, or a crash at any moment, finds the old one or the new, whole.
+    """Writes a file so that a reader, or a crash at any moment, finds the old or the new, whole.
 
     write gets a binary file object. The bytes go to a temporary file beside path, onto the disk,
     and only then under path's name. OSError carries path as its filename.
@@ -89,7 +89,8 @@ def check_new(folder, overwrite=False):
             raise FolderError(f"no such folder to create it in (--out, {folder}); "
                               f"create {where} first")
     if not os.access(where, os.W_OK | os.X_OK):
-        raise FolderError(f"the folder cannot be written to (--out, {folder}); choose another --out")
+        raise FolderError(f"the folder cannot be written to (--out, {folder}); choose another "
+                          "--out")
 
 
 def _own_files(folder, suffix=""):
@@ -154,7 +155,7 @@ def read_settings(folder):
 
 
 def format_row(row):
-    """One line of a .csv: whole numbers as they are, others so that reading gives the same number."""
+    """One line of a .csv: whole numbers as they are, others so that reading gives the same."""
     return ",".join(str(value) if isinstance(value, int) else repr(float(value)) for value in row)
 
 

@@ -1,7 +1,7 @@
 """Runs of the command line in forked processes, in which one system call goes wrong.
 
 A fork starts in a millisecond with everything imported, so hundreds of runs can be killed, each at
-another place. What counts as a call: open for writing, write, flush, fsync, replace, unlink, truncate.
+another place. Calls are those of open for writing, write, flush, fsync, replace, unlink, truncate.
 """
 
 import builtins
@@ -82,7 +82,7 @@ def result(folder):
 class Calls:
     """Counts the calls that write, as prepare() of a forked process, and spoils the n-th.
 
-    spoil: "kill" ends the process on the spot (a write is half done then), "ENOSPC" and "EIO" raise.
+    spoil: "kill" ends the process on the spot (a write is half done), "ENOSPC" and "EIO" raise.
     record: a file that gets a line per call, "kind name".
     """
 

@@ -199,7 +199,8 @@ def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():
 
 def test_the_script_itself_runs_and_ends_with_zero(tmp_path):
     """The one test in which Python starts trainer.py, from another folder, under the C locale."""
-    done = subprocess.run([sys.executable, HERE / "trainer.py", *TINY, "--epochs", "1"], cwd=tmp_path,
-                          capture_output=True, timeout=120, env={"LANG": "C", "PATH": "/usr/bin"})
+    done = subprocess.run([sys.executable, HERE / "trainer.py", *TINY, "--epochs", "1"],
+                          cwd=tmp_path, capture_output=True, timeout=120,
+                          env={"LANG": "C", "PATH": "/usr/bin"})
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "result" / "epoch-0001.png").exists()

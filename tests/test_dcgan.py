@@ -21,14 +21,17 @@ def state(*networks):
     return {key: np.asarray(value).tobytes() for key, value in serializer.target.items()}
 
 
-@pytest.mark.parametrize("sizes, maps", [(LISTING, [3, 4, 6, 10, 28]), (COMMENT, [3, 4, 5, 10, 28])])
+@pytest.mark.parametrize("sizes, maps", [(LISTING, [3, 4, 6, 10, 28]),
+                                         (COMMENT, [3, 4, 5, 10, 28])])
 def test_maps_grow_as_promised_and_the_discriminator_mirrors_them(sizes, maps):
     gen, dis = Generator(sizes=sizes), Discriminator(sizes=sizes)
     h = np.zeros((2, 512, 3, 3), np.float32)
-    for layer, channels, size in zip((gen.dc1, gen.dc2, gen.dc3, gen.dc4), (256, 128, 64, 1), maps[1:]):
+    for layer, channels, size in zip((gen.dc1, gen.dc2, gen.dc3, gen.dc4),
+                                     (256, 128, 64, 1), maps[1:]):
         h = layer(h)
         assert h.shape == (2, channels, size, size)
-    for layer, channels, size in zip((dis.c1, dis.c2, dis.c3, dis.c4), (64, 128, 256, 512), maps[-2::-1]):
+    for layer, channels, size in zip((dis.c1, dis.c2, dis.c3, dis.c4),
+                                     (64, 128, 256, 512), maps[-2::-1]):
         h = layer(h)
         assert h.shape == (2, channels, size, size)
     assert dis.l1(h).shape == (2, 2)

@@ -54,7 +54,7 @@ def golden(tmp_path_factory):
 
 
 def chosen(calls, every):
-    """Numbers of calls: all but writes, and of each file's writes the first, last and every n-th."""
+    """Numbers of calls: all but writes; of each file's writes the first, last and every n-th."""
     numbers = []
     for n, name in enumerate(calls, 1):
         place = [m for m, other in enumerate(calls, 1) if other == name].index(n)
@@ -69,7 +69,7 @@ def finished(folder, golden):
     assert not list(Path(folder).glob("*.tmp"))
 
 
-# -- killed, or told no, at each call that writes ----------------------------------------------------
+# -- killed, or told no, at each call that writes ------------------------------------------------
 
 def crash_at(n, spoil, folder, golden):
     log = folder.with_suffix(".log")
@@ -126,7 +126,7 @@ def test_a_resumed_run_that_breaks_off_again_and_again_is_resumed_exactly(golden
     finished(folder, files)
 
 
-# -- killed from outside ------------------------------------------------------------------------------
+# -- killed from outside -------------------------------------------------------------------------
 
 def kill_at_random(folder, command, times, seed, longest):
     clock = random.Random(seed)
@@ -169,19 +169,20 @@ def test_the_real_script_killed_twenty_times_leaves_the_bytes_of_a_run_left_alon
     finished(folder, result(tmp_path / "alone"))
 
 
-# -- signals ------------------------------------------------------------------------------------------
+# -- signals -------------------------------------------------------------------------------------
 
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-PHASES = [(trainer.Trainer, "update", 1), (trainer.Trainer, "update", 2), (trainer.Trainer, "update", 3),
-          (plot, "sample_grid", 3), (runfolder, "append_row", 1), (checkpoint, "write", 2)]
+PHASES = [(trainer.Trainer, "update", 1), (trainer.Trainer, "update", 2),
+          (trainer.Trainer, "update", 3), (plot, "sample_grid", 3), (runfolder, "append_row", 1),
+          (checkpoint, "write", 2)]
 
 
 @pytest.mark.parametrize("number, code", CODES)
 @pytest.mark.parametrize("target, name, at", PHASES,
                          ids=["first step", "last of epoch", "first of next", "drawing", "log",
                               "checkpoint"])
-def test_a_signal_while_training_saves_and_says_how_to_resume(golden, tmp_path, number, code, target,
-                                                               name, at):
+def test_a_signal_while_training_saves_and_says_how_to_resume(golden, tmp_path, number, code,
+                                                              target, name, at):
     folder, log = tmp_path / "with space", tmp_path / "log"
     assert call(argv(folder), send_at(target, name, [number], at), log) == code
     said = log.read_text()
@@ -219,7 +220,7 @@ def test_impatient_ctrl_c_leaves_at_once_with_the_last_checkpoint_intact(golden,
 
 
 def test_stopped_after_every_single_iteration_and_resumed(golden, tmp_path):
-    """Mid-epoch, the last batch of an epoch, the first of the next, the very first, the very last."""
+    """Mid-epoch, an epoch's last batch, the first of the next, the very first, the very last."""
     folder = tmp_path / "run"
     stop = send_at(trainer.Trainer, "update", [signal.SIGTERM])
     codes = [call(argv(folder), stop)]
@@ -241,7 +242,7 @@ def test_a_sleeping_laptop_is_harmless(golden, tmp_path):
     finished(folder, golden[0])
 
 
-# -- negative controls ---------------------------------------------------------------------------------
+# -- negative controls ---------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["random/keys", "random/position", "iteration", "permutation",
                                   "adam_generator/dc4/W/m", "discriminator/bn1/avg_mean", "z"])
@@ -258,7 +259,7 @@ def test_the_comparison_notices_what_a_checkpoint_would_have_lost(golden, tmp_pa
     assert result(folder) != golden[0]
 
 
-# -- damaged and strange checkpoints -------------------------------------------------------------------
+# -- damaged and strange checkpoints -------------------------------------------------------------
 
 @pytest.fixture
 def stopped(golden, tmp_path):
@@ -278,7 +279,8 @@ def damages(path, seed):
         yield bytes(flipped)
 
 
-def test_a_truncated_newest_checkpoint_is_put_aside_and_the_run_ends_the_same(golden, stopped, tmp_path):
+def test_a_truncated_newest_checkpoint_is_put_aside_and_the_run_ends_the_same(golden, stopped,
+                                                                              tmp_path):
     path, log = checkpoint.paths(stopped)[0], tmp_path / "log"
     path.write_bytes(path.read_bytes()[:10**6])
     assert call(["--resume", "--out", stopped], output=log) == 0
@@ -338,7 +340,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(stopped, tmp_path, change, me
     assert message in log.read_text() and log.read_text().count("\n") == 1
 
 
-# -- resuming -------------------------------------------------------------------------------------------
+# -- resuming ------------------------------------------------------------------------------------
 
 def test_resuming_where_nothing_was_saved_is_refused(cli, tmp_path):
     (tmp_path / "empty").mkdir()
@@ -423,9 +425,10 @@ def test_measuring_quality_changes_nothing_and_is_resumed_exactly(golden, tmp_pa
     assert result(folder) == alone
 
 
-# -- two runs in one folder ------------------------------------------------------------------------------
+# -- two runs in one folder ----------------------------------------------------------------------
 
-def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_leaves_no_lock(golden, tmp_path, cli):
+def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_leaves_no_lock(golden, tmp_path,
+                                                                               cli):
     folder = tmp_path / "run"
     pid = faults.start([*argv(folder), "--epochs", "10000"])
     while not checkpoint.paths(folder):
@@ -448,7 +451,7 @@ def test_a_folder_behind_a_link_is_the_same_folder(golden, tmp_path, cli):
     assert cli(*SETTINGS, "--out", "real")[0] == 2
 
 
-# -- full disk, lost folder, no memory, no terminal -------------------------------------------------------
+# -- full disk, lost folder, no memory, no terminal ----------------------------------------------
 
 def test_a_disk_too_small_is_found_before_the_first_epoch(tmp_path, cli, monkeypatch):
     monkeypatch.setattr(trainer.Trainer, "update", lambda *_: pytest.fail("trained"))
@@ -469,7 +472,8 @@ def test_a_file_size_limit_at_the_trial_write_names_file_and_need(golden, tmp_pa
     assert not checkpoint.paths(tmp_path / "run")
 
 
-@pytest.mark.parametrize("target, name, at", [(plot, "sample_grid", 4), (runfolder, "append_row", 1),
+@pytest.mark.parametrize("target, name, at", [(plot, "sample_grid", 4),
+                                              (runfolder, "append_row", 1),
                                               (checkpoint, "write", 2)],
                          ids=["picture", "log", "checkpoint"])
 def test_a_folder_that_vanishes_is_an_error_and_never_a_success(golden, tmp_path, target, name, at):
@@ -519,7 +523,8 @@ def test_a_limit_on_memory_is_one_line_too(golden, tmp_path):
             with open("/proc/self/statm") as file:
                 now = int(file.read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (now + 2**26, now + 2**26))
-            return mnist.Images(np.zeros((10**5, 1, 28, 28), np.float32), np.zeros(10**5), "too many")
+            x = np.zeros((10**5, 1, 28, 28), np.float32)
+            return mnist.Images(x, np.zeros(len(x)), "too many")
         mnist.load = load
 
     if not Path("/proc/self/statm").exists():
@@ -589,7 +594,7 @@ def test_the_script_piped_into_head_ends_well(golden, tmp_path):
     finished(folder, golden[0])
 
 
-# -- long runs ------------------------------------------------------------------------------------------
+# -- long runs -----------------------------------------------------------------------------------
 
 @pytest.mark.faults
 def test_memory_files_threads_and_time_stay_flat_over_a_thousand_epochs(tmp_path):

@@ -159,7 +159,8 @@ sys.stdout.buffer.write(b"".join(p.array.tobytes() for _, p in sorted(gen.namedp
 def run_program(folder, **environment):
     """The program's output, run in a process of its own, with the project's files in a folder."""
     return subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, capture_output=True,
-                          check=True, env={**os.environ, "PYTHONPATH": str(folder), **environment}).stdout
+                          check=True, env={**os.environ, "PYTHONPATH": str(folder), **environment}
+                          ).stdout
 
 
 def test_the_same_seed_gives_identical_bytes():
