@@ -43,9 +43,8 @@ def _blas():
 
 
 # The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The
-# calling thread waits for no one who has not begun, so a helper that the system has put to sleep
-# costs its help and no more. With OpenMP's barriers, a second busy process made a step ten times as
-# long.
+# caller waits for no one who has not begun, so a helper that the system has put to sleep costs its
+# help and no more. With OpenMP's barriers, a second busy process made a step ten times as long.
 
 _OPEN, _NEXT, _ACTIVE, _SHARES, _FUNCTION, _KERNEL, _JOB = range(7)
 
@@ -102,8 +101,8 @@ class _Helper(threading.Thread):
 
     def run(self):
         while True:
-            # A helper that has run out of patience gets here when the interpreter is free: maybe
-            # when the next layer has begun: then the lock is free, and it goes on helping.
+            # A helper that has run out of patience gets here when the interpreter is free, which
+            # may be when the next layer has begun: then the lock is free, and it goes on helping.
             self._called.acquire()
             _help(self.meeting, PATIENCE)
 

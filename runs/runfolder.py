@@ -155,7 +155,7 @@ def read_settings(folder):
 
 
 def format_row(row):
-    """One line of a .csv: whole numbers as they are, others so that reading gives the same."""
+    """A line of a .csv: whole numbers as they are, others so that reading gives the same number."""
     return ",".join(str(value) if isinstance(value, int) else repr(float(value)) for value in row)
 
 

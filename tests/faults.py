@@ -1,7 +1,7 @@
 """Runs of the command line in forked processes, in which one system call goes wrong.
 
 A fork starts in a millisecond with everything imported, so hundreds of runs can be killed, each at
-another place. Calls are those of open for writing, write, flush, fsync, replace, unlink, truncate.
+another place. Calls that count: open for writing, write, flush, fsync, replace, unlink, truncate.
 """
 
 import builtins
