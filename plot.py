@@ -95,7 +95,7 @@ def animate(run, fps=15, every=None, out=None):
         def frames():
             for i, epoch in enumerate(epochs):
                 yield _few_colors(_open(found[epoch]))
-                bar.set_description(f"picture {i + 1}/{len(epochs)}", refresh=False)
+                bar.set_description_str(f"picture {i + 1}/{len(epochs)}", refresh=False)
                 bar.update()
 
         rest = frames()

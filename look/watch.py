@@ -24,7 +24,8 @@ class Watch:
     129 and from 142 to 346, and the distance, at worst 1.4 times the best before, recovers from a
     bad stretch at 220 that 50 epochs instead of 100 would have told of. The paper's recipe there
     has diversities below 0.1 from epoch 120 to 270 and gains 15 %. Nor was anything told of MNIST's
-    zeros in 40 epochs of either recipe (the post's: D's loss at 3e-4 from epoch 26).
+    zeros in 1000 epochs of the post's recipe (D's loss is below 0.001 for 90 epochs, to 113; D is
+    sure for up to 264 epochs at a time, the distance at worst 1.23 times the best before).
 
     They did tell, at epoch 510, of the post's recipe on the 8×8 zeros: good at 370 (distance 1.5),
     debris since 420 (4 to 6), D sure since 355. They do not tell of an alpha of 0.005 that drew
