@@ -31,6 +31,11 @@ class Run:
             "data_source": own.source, "fingerprint": own.fingerprint,
             "environment": checkpoint.environment()}
         self.judge = self._make_judge(images)
+        if self.judge:
+            # Beside the figures of the samples: what a perfect generator would get.
+            self.settings["real_figures"] = {name: round(value, 4) for name, value in
+                                             self.judge.reference_real().items()
+                                             if math.isfinite(value)}
         sizes = dcgan.SIZES[settings["sizes"]]
         np.random.seed(settings["seed"])
         gen = dcgan.Generator(settings["z_dim"], own.x.shape[1], sizes)

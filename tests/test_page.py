@@ -175,6 +175,20 @@ def test_curves_of_losses_probabilities_and_quality_are_drawn(browser, run):
 
 
 @needs_chromium
+def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
+    settings = runfolder.read_settings(run)
+    assert settings["real_figures"]["frechet"] < 1  # as the trainer has left it
+    runfolder.write_settings(run, {**settings, "real_figures": {"frechet": 0.5}})
+    open_page(browser, run)
+    for title, notes, dashed in (("Fréchet distance", "0 is best; dashed: real images, 0.500", 1),
+                                 ("Recall", "1 is best", 0)):
+        assert browser.run(
+            f"(c => [c.querySelector('p').textContent, c.querySelectorAll('.balance').length])"
+            f"([...document.querySelectorAll('.chart')].find(c => c.querySelector('h2').textContent"
+            f".startsWith({title!r})))") == [notes, dashed]
+
+
+@needs_chromium
 def test_a_long_curve_has_its_trend_before_it(browser, long_run):
     open_page(browser, long_run)
     assert points(browser, "Losses") == [1000] * 4
