@@ -63,7 +63,7 @@ def parse(argv):
                     "and writes a picture after every epoch.",
         epilog="examples:\n"
                "  python trainer.py --digit 0 --epochs 1000    the post's run\n"
-               "  python trainer.py --recipe paper --epochs 20 clean zeros in minutes\n"
+               "  python trainer.py --recipe paper --epochs 20 rough zeros in minutes\n"
                "  python trainer.py --resume                   go on after an interruption\n")
     post, paper = RECIPES["post"], RECIPES["paper"]
 

@@ -82,7 +82,8 @@ def result(folder):
 class Calls:
     """Counts the calls that write, as prepare() of a forked process, and spoils the n-th.
 
-    spoil: "kill" ends the process on the spot (a write is half done), "ENOSPC" and "EIO" raise.
+    spoil: "kill" ends the process on the spot (a write is half done), "ENOSPC", "EROFS" and "EIO"
+    raise.
     record: a file that gets a line per call, "kind name".
     """
 

@@ -97,7 +97,7 @@ def one_of_each_kind(calls):
     return sorted(kinds.values())
 
 
-@pytest.mark.parametrize("spoil", ["kill", "ENOSPC"])
+@pytest.mark.parametrize("spoil", ["kill", "ENOSPC", "EROFS"])
 def test_a_run_that_breaks_off_at_a_call_of_some_kind_is_resumed_exactly(golden, tmp_path, spoil):
     files, calls = golden
     for n in one_of_each_kind(calls)[1::4]:
