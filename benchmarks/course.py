@@ -3,9 +3,9 @@
     python benchmarks/course.py --torch .venv-bench/bin/python --data PATH --epochs 60
     python benchmarks/course.py --torch .venv-bench/bin/python --data PATH --weights pytorch
 
-(.venv-bench is what ``make bench`` makes.) Prints a row every ten epochs: the losses, and the lowest
-and the highest of the probabilities of "real" that D gives to nine generated images, as in our
-pictures. Rounding makes another run of it within an epoch: what can be compared is the course.
+(.venv-bench is what ``make bench`` makes.) Prints a row every ten epochs: the losses, and the
+lowest and the highest of the probabilities of "real" that D gives to nine generated images, as in
+our pictures. Rounding makes another run of it within an epoch: the course can be compared.
 """
 
 import argparse

@@ -28,10 +28,10 @@ class Watch:
     sure for up to 264 epochs at a time, the distance at worst 1.23 times the best before).
 
     They did tell, at epoch 510, of the post's recipe on the 8×8 zeros: good at 370 (distance 1.5),
-    debris since 420 (4 to 6), D sure since 355; and at epoch 90 of --sizes comment on MNIST's zeros:
-    one image for all z since epoch 10 (diversity 0.02 to 0.04), the best of them at 40 (1.31). They
-    do not tell of an alpha of 0.005 that drew debris from epoch 60 to 200: D was sure for 97 epochs
-    at a time there, not for 100.
+    debris since 420 (4 to 6), D sure since 355. At epoch 90 they told of the post's recipe with
+    --sizes comment on MNIST's zeros: one image for all z since epoch 10 (diversity 0.02 to 0.04),
+    the best of them at 40 (1.31). They do not tell of an alpha of 0.005 that drew debris from epoch
+    60 to 200: D was sure for 97 epochs at a time there, not for 100.
     """
 
     def __init__(self):
