@@ -149,4 +149,6 @@ def blas():
         return "unknown to threadpoolctl"
     info = libraries[0]
     kernel = f" ({info['architecture']})" if info.get("architecture") else ""
-    return f"{info['internal_api']} {info['version']}{kernel}, {info['num_threads']} threads"
+    threads = info["num_threads"]
+    return (f"{info['internal_api']} {info['version']}{kernel}, "
+            f"{threads} thread{'s' * (threads > 1)}")
