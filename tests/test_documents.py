@@ -1,0 +1,53 @@
+"""What the documents promise: files that are there, links that lead somewhere, two READMEs alike."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
+DOCUMENTS = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "pretrained" / "README.md"]
+# All but the tests: the README says that there is a file per room.
+FILES = [path for folder in (".", "runs", "look", "chainer_cpu", "benchmarks")
+         for path in sorted((ROOT / folder).glob("*")) if path.suffix in (".py", ".html")
+         and path.name != "__init__.py"]
+
+
+def anchors(document):
+    """The names that a heading can be linked to by, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_every_file_has_its_words(readme):
+    text = readme.read_text(encoding="utf-8")
+    missing = [path.name for path in FILES if f"{path.name}`" not in text
+               and f"{path.relative_to(ROOT)}`" not in text]
+    # benchmark.py and its helper are "make bench".
+    assert missing == ["benchmark.py", "contenders.py"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_and_pictures_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        linked = (document.parent / path).resolve() if path else document
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+def test_both_readmes_have_the_same_commands_and_figures():
+    def facts(readme):
+        text = readme.read_text(encoding="utf-8")
+        commands = [re.split(r"\s{3,}", line.strip())[0] for line in text.splitlines()
+                    if line.startswith("    ")]
+        # Words may be numbers in one language and not in the other; measured figures are not words.
+        figures = [re.findall(r"\d+[.,]\d+", line) for line in text.splitlines()
+                   if line.startswith("|")]
+        return commands, [row for row in figures if row]
+
+    english, japanese = map(facts, READMES)
+    assert japanese == english
