@@ -51,3 +51,18 @@ def test_both_readmes_have_the_same_commands_and_figures():
 
     english, japanese = map(facts, READMES)
     assert japanese == english
+
+
+def test_every_fault_of_the_table_names_tests_that_exist():
+    tests = "\n".join(path.read_text(encoding="utf-8")
+                      for path in sorted((ROOT / "tests").glob("test_*.py")))
+    rows = [line for line in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8").splitlines()
+            if re.match(r"\| \d", line)]
+    assert len(rows) == 50
+    for row in rows:
+        cell = row.split("|")[4].strip()
+        found = re.findall(r"[a-z]+(?:_[a-z]+)+", cell)
+        # test_mnist.py is all about rows 35 to 42.
+        assert found or cell == "q M" or re.fullmatch(r"as \d+", cell), row
+        missing = [name for name in found if not re.search(rf"def test_\w*{name}", tests)]
+        assert not missing, row
