@@ -12,6 +12,7 @@ import argparse
 import copy
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,8 @@ def main():
                         help="whose initial weights (default: ours)")
     parser.add_argument("--epochs", type=int, default=30, help="(default: 30)")
     args = parser.parse_args()
+    if shutil.which(args.torch) is None:
+        parser.error(f"no such program (--torch, {args.torch}); make bench makes .venv-bench")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "data.npz")
         write_data(path, args.data)
