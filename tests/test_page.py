@@ -180,7 +180,7 @@ def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
     assert settings["real_figures"]["frechet"] < 1  # as the trainer has left it
     runfolder.write_settings(run, {**settings, "real_figures": {"frechet": 0.5}})
     open_page(browser, run)
-    for title, notes, dashed in (("Fréchet distance", "0 is best; dashed: real images, 0.500", 1),
+    for title, notes, dashed in (("Fréchet distance", "0 is best; dashed: real 0.500", 1),
                                  ("Recall", "1 is best", 0)):
         assert browser.run(
             f"(c => [c.querySelector('p').textContent, c.querySelectorAll('.balance').length])"
