@@ -60,17 +60,21 @@ class Contender:
         self.process.wait()
 
 
-def write_data(folder, batch):
-    """The same weights, images and z for all, as an .npz."""
+def save_with_weights(path, x, z):
+    """Writes images, z and our initial weights of seed 0 as an .npz that all contenders load."""
     import dcgan
     np.random.seed(0)
     networks = {"gen": dcgan.Generator(), "dis": dcgan.Discriminator()}
+    np.savez(path, x=x, z=z, **{name + key: param.array for name, network in networks.items()
+                                for key, param in network.namedparams()})
+
+
+def write_data(folder, batch):
+    """The same weights, images and z for all, as an .npz."""
     random = np.random.RandomState(1)
     path = pathlib.Path(folder) / f"{batch}.npz"
-    np.savez(path, x=random.uniform(0, 1, (batch, 1, 28, 28)).astype(np.float32),
-             z=random.uniform(-1, 1, (batch, 100)).astype(np.float32),
-             **{name + key: param.array for name, network in networks.items()
-                for key, param in network.namedparams()})
+    save_with_weights(path, random.uniform(0, 1, (batch, 1, 28, 28)).astype(np.float32),
+                      random.uniform(-1, 1, (batch, 100)).astype(np.float32))
     return path
 
 

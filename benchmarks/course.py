@@ -8,32 +8,19 @@ lowest and the highest of the probabilities of "real" that D gives to nine gener
 our pictures. Rounding makes another run of it within an epoch: the course can be compared.
 """
 
-import argparse
 import copy
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
+from benchmark import HERE, save_with_weights  # which puts the project's folder on the path
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-BATCH, ALPHA, BETA1 = 100, 0.0002, 0.5
+from runs.options import RECIPES, Parser, whole
 
-
-def write_data(path, where):
-    """MNIST's zeros, our initial weights of seed 0 and nine z, as an .npz."""
-    import dcgan
-    import mnist
-    np.random.seed(0)
-    networks = {"gen": dcgan.Generator(), "dis": dcgan.Discriminator()}
-    np.savez(path, x=mnist.load(0, where).x,
-             z=np.random.default_rng(0).uniform(-1, 1, (9, 100)).astype(np.float32),
-             **{name + key: param.array for name, network in networks.items()
-                for key, param in network.namedparams()})
+RECIPE = RECIPES["paper"]
 
 
 def train(path, weights, epochs):
@@ -49,16 +36,16 @@ def train(path, weights, epochs):
         for module in (*run.gen, *run.dis):
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()
-    run.opt_gen, run.opt_dis = (torch.optim.Adam(network.parameters(), lr=ALPHA,
-                                                 betas=(BETA1, 0.999))
+    run.opt_gen, run.opt_dis = (torch.optim.Adam(network.parameters(), lr=RECIPE["alpha"],
+                                                 betas=(RECIPE["beta1"], 0.999))
                                 for network in (run.gen, run.dis))
-    random = np.random.RandomState(1000)
+    random, batch = np.random.RandomState(1000), RECIPE["batch_size"]
     print("epoch  loss_gen  loss_dis  probabilities", flush=True)
     for epoch in range(1, epochs + 1):
         order, losses = random.permutation(len(images)), []
-        for i in range(0, len(images) - BATCH + 1, BATCH):
-            run.x = torch.from_numpy(images[order[i:i + BATCH]])
-            run.z = torch.from_numpy(random.uniform(-1, 1, (BATCH, 100)).astype(np.float32))
+        for i in range(0, len(images) - batch + 1, batch):
+            run.x = torch.from_numpy(images[order[i:i + batch]])
+            run.z = torch.from_numpy(random.uniform(-1, 1, (batch, 100)).astype(np.float32))
             losses.append(run.step())
         if epoch == 1 or epoch % 10 == 0:
             with torch.no_grad():
@@ -70,18 +57,25 @@ def train(path, weights, epochs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    import mnist
+
+    parser = Parser(description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--torch", metavar="PYTHON", required=True, help="a Python with PyTorch")
     parser.add_argument("--data", default="auto", help="as --data of trainer.py (default: auto)")
     parser.add_argument("--weights", choices=("ours", "pytorch"), default="ours",
                         help="whose initial weights (default: ours)")
-    parser.add_argument("--epochs", type=int, default=30, help="(default: 30)")
+    parser.add_argument("--epochs", type=whole(1), default=30, help="(default: 30)")
     args = parser.parse_args()
     if shutil.which(args.torch) is None:
         parser.error(f"no such program (--torch, {args.torch}); make bench makes .venv-bench")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "data.npz")
-        write_data(path, args.data)
+        try:
+            images = mnist.load(0, args.data)
+        except mnist.DataError as error:
+            parser.error(error)
+        save_with_weights(path, images.x, np.random.default_rng(0).uniform(
+            -1, 1, (9, 100)).astype(np.float32))
         call = f"import course; course.train({path!r}, {args.weights!r}, {args.epochs})"
         return subprocess.run([args.torch, "-c", call],
                               env={**os.environ, "PYTHONPATH": str(HERE)}).returncode

@@ -157,10 +157,15 @@ def test_space_plays_and_pauses(browser, long_run):
     assert shown(browser) == stopped and stopped != "epoch-1000.png"
 
 
+def find_chart(title):
+    """JavaScript for the chart with that title."""
+    return ("[...document.querySelectorAll('.chart')]"
+            f".find(c => c.innerText.startsWith({title!r}))")
+
+
 def points(browser, chart):
     """Of each curve in a chart: how many points it has."""
-    paths = browser.run("[...[...document.querySelectorAll('.chart')].find(c => c.innerText."
-                        f"startsWith({chart!r})).querySelectorAll('.curve')]"
+    paths = browser.run(f"[...{find_chart(chart)}.querySelectorAll('.curve')]"
                         ".map(path => path.getAttribute('d'))")
     return [len(re.findall("[ML]", path)) for path in paths]
 
@@ -183,9 +188,8 @@ def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
     for title, notes, dashed in (("Fréchet distance", "0 is best; dashed: real 0.500", 1),
                                  ("Recall", "1 is best", 0)):
         assert browser.run(
-            f"(c => [c.querySelector('p').textContent, c.querySelectorAll('.balance').length])"
-            f"([...document.querySelectorAll('.chart')].find(c => c.querySelector('h2').textContent"
-            f".startsWith({title!r})))") == [notes, dashed]
+            "(c => [c.querySelector('p').textContent, c.querySelectorAll('.balance').length])"
+            f"({find_chart(title)})") == [notes, dashed]
 
 
 @needs_chromium
