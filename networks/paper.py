@@ -1,0 +1,94 @@
+"""The two networks of the DCGAN paper, for pictures of other sizes than the post's 28x28.
+
+Radford, Metz, Chintala 2015, arXiv:1511.06434. The sections named below are its own. Two things are
+the post's: the numbers of maps (512, 256, 128, 64; the paper begins at 1024) and the two logits at
+the discriminator's end (the paper has one sigmoid). Layers have the post's names.
+"""
+
+from chainer_cpu import chainer
+from chainer_cpu import functions as F
+from chainer_cpu import links as L
+
+SMALLEST, LARGEST, STEP = 32, 128, 16  # sizes of images: four layers double a map of size / 16
+
+# Section 3: strides instead of pooling. Ksize 4 makes every map exactly twice or half as large.
+TWICE = {"ksize": 4, "stride": 2, "pad": 1}
+
+# Section 4: images are scaled to the range of tanh, and nothing else is done to them; the leak of
+# the leaky ReLU is 0.2; all weights begin as N(0, 0.02). (Biases begin as 0, as Chainer's do.)
+VALUE_RANGE = -1, 1
+LEAK = 0.2
+
+
+def first_weights():
+    return {"initialW": chainer.initializers.Normal(0.02)}
+
+
+def map_sizes(size):
+    """Sizes of the generator's maps, from the first to the image; at 64 they are 4, 8, 16, 32, 64.
+
+    Raises ValueError unless size is a multiple of 16 from 32 to 128.
+    """
+    if size not in range(SMALLEST, LARGEST + 1, STEP):
+        raise ValueError(f"size {size} is not a multiple of {STEP} from {SMALLEST} to {LARGEST}")
+    return [size * 2**i // 16 for i in range(5)]
+
+
+class Generator(chainer.Chain):
+    """Draws images: latent vectors z, float32 (N, z_dim), to float32 (N, channels, size, size).
+
+    Values are in [-1, 1]. size is a multiple of 16 from 32 to 128; ValueError otherwise.
+    """
+
+    def __init__(self, z_dim=100, channels=3, size=64):
+        super().__init__()
+        self.z_dim = z_dim
+        self.first, *_ = map_sizes(size)
+        with self.init_scope():
+            weights = first_weights()
+            self.l1 = L.Linear(z_dim, 512 * self.first**2, **weights)         # map: at 64, 4x4
+            self.dc1 = L.Deconvolution2D(512, 256, **TWICE, **weights)        # 8x8
+            self.dc2 = L.Deconvolution2D(256, 128, **TWICE, **weights)        # 16x16
+            self.dc3 = L.Deconvolution2D(128, 64, **TWICE, **weights)         # 32x32
+            self.dc4 = L.Deconvolution2D(64, channels, **TWICE, **weights)    # 64x64
+            self.bn1 = L.BatchNormalization(512)
+            self.bn2 = L.BatchNormalization(256)
+            self.bn3 = L.BatchNormalization(128)
+            self.bn4 = L.BatchNormalization(64)
+
+    def forward(self, z):
+        h = F.reshape(self.l1(z), (len(z), 512, self.first, self.first))
+        h = F.relu(self.bn1(h))
+        h = F.relu(self.bn2(self.dc1(h)))
+        h = F.relu(self.bn3(self.dc2(h)))
+        h = F.relu(self.bn4(self.dc3(h)))
+        return F.tanh(self.dc4(h))  # section 3: bounded, it learns the colours sooner
+
+
+class Discriminator(chainer.Chain):
+    """Judges images: float32 (N, channels, size, size) to logits (N, 2), index 0 = real, 1 = fake.
+
+    The generator's mirror. No batch normalization on its first layer, nor on the generator's last:
+    section 3, the samples oscillated with it.
+    """
+
+    def __init__(self, channels=3, size=64):
+        super().__init__()
+        last, *_ = map_sizes(size)
+        with self.init_scope():
+            weights = first_weights()
+            self.c1 = L.Convolution2D(channels, 64, **TWICE, **weights)       # map: at 64, 32x32
+            self.c2 = L.Convolution2D(64, 128, **TWICE, **weights)            # 16x16
+            self.c3 = L.Convolution2D(128, 256, **TWICE, **weights)           # 8x8
+            self.c4 = L.Convolution2D(256, 512, **TWICE, **weights)           # 4x4
+            self.l1 = L.Linear(512 * last**2, 2, **weights)
+            self.bn1 = L.BatchNormalization(128)
+            self.bn2 = L.BatchNormalization(256)
+            self.bn3 = L.BatchNormalization(512)
+
+    def forward(self, x):
+        h = F.leaky_relu(self.c1(x), LEAK)  # section 3: leaky in all of the discriminator's layers
+        h = F.leaky_relu(self.bn1(self.c2(h)), LEAK)
+        h = F.leaky_relu(self.bn2(self.c3(h)), LEAK)
+        h = F.leaky_relu(self.bn3(self.c4(h)), LEAK)
+        return self.l1(h)

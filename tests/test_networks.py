@@ -1,0 +1,110 @@
+"""networks/: the paper's networks, and which networks a run's settings mean."""
+
+import numpy as np
+import pytest
+
+import dcgan
+import networks
+from chainer_cpu import chainer
+from networks import paper
+
+SETTINGS = {"z_dim": 6, "channels": 3, "sizes": "listing"}
+
+
+def latent(n):
+    return np.random.RandomState(1).uniform(-1, 1, (n, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", (32, 48, 64, 128))
+@pytest.mark.parametrize("channels", (1, 3))
+def test_both_networks_have_the_size_and_the_colours_of_the_pictures(size, channels):
+    gen, dis = networks.build({**SETTINGS, "size": size, "channels": channels})
+    images = dcgan.draw(gen, latent(2))
+    assert images.shape == (2, channels, size, size) and images.dtype == np.float32
+    assert images.min() >= -1 and images.max() <= 1
+    assert dcgan.prob_real(dis, images).shape == (2,)
+
+
+def test_the_paper_s_layers_are_counted_by_hand():
+    gen, dis = paper.Generator(100, 3, 64), paper.Discriminator(3, 64)
+    taps, first = 4 * 4, 4 * 4
+    assert gen.count_params() == (
+        101 * 512 * first
+        + (512 * taps + 1) * 256 + (256 * taps + 1) * 128 + (128 * taps + 1) * 64
+        + (64 * taps + 1) * 3
+        + 2 * (512 + 256 + 128 + 64))
+    assert dis.count_params() == (
+        (3 * taps + 1) * 64
+        + (64 * taps + 1) * 128 + (128 * taps + 1) * 256 + (256 * taps + 1) * 512
+        + (512 * first + 1) * 2
+        + 2 * (128 + 256 + 512))
+
+
+def test_their_weights_begin_as_the_paper_s_normal_distribution():
+    np.random.seed(0)
+    for network in networks.build({**SETTINGS, "z_dim": 100, "size": 32}):
+        for name, parameter in network.namedparams():
+            if name.endswith("/W"):
+                values = parameter.array.ravel()
+                assert abs(values.std() / 0.02 - 1) < 0.1, name
+                assert abs(values.mean()) < 0.1 * 0.02, name
+            else:
+                assert np.ptp(parameter.array) == 0, name
+
+
+def test_the_discriminator_is_leaky_and_the_generator_is_not():
+    gen, dis = networks.build({**SETTINGS, "size": 32})
+    functions = {"gen": chain(gen(latent(2))), "dis": chain(dis(gen(latent(2)).array))}
+    assert functions["gen"].count("Tanh") == 1 and "LeakyReLU" not in functions["gen"]
+    assert functions["dis"].count("LeakyReLU") == 4 and "ReLU" not in functions["dis"]
+    x = np.array([[-1, 2]], np.float32)
+    assert paper.F.leaky_relu(x, paper.LEAK).array.tolist() == [[np.float32(-0.2), 2]]
+
+
+def chain(y):
+    """The names of the functions that y comes through, from y on."""
+    names = []
+    node = y.creator_node
+    while node is not None:
+        names.append(type(node).__name__)
+        node = node.inputs[0].creator_node
+    return names
+
+
+@pytest.mark.parametrize("size", (0, 16, 28, 40, 144, 64.5))
+def test_other_sizes_are_refused_by_the_paper_s_networks(size):
+    with pytest.raises(ValueError, match="multiple of 16 from 32 to 128"):
+        paper.Generator(size=size)
+
+
+@pytest.mark.parametrize("sizes", dcgan.SIZES)
+def test_28_is_the_post_s_listing_and_a_run_without_a_size_has_it_too(sizes):
+    for settings in {**SETTINGS, "size": 28, "sizes": sizes}, {**SETTINGS, "sizes": sizes}:
+        gen, dis = networks.build(settings)
+        assert type(gen) is dcgan.Generator and type(dis) is dcgan.Discriminator
+        assert networks.value_range(settings) == (0, 1)
+        assert networks.map_sizes(settings) == {"listing": [3, 4, 6, 10, 28],
+                                                "comment": [3, 4, 5, 10, 28]}[sizes]
+
+
+def test_the_networks_are_built_in_the_author_s_order_of_random_numbers():
+    np.random.seed(3)
+    gen, dis = networks.build(SETTINGS)
+    np.random.seed(3)
+    first, second = dcgan.Generator(6, 3), dcgan.Discriminator(3)
+    for ours, theirs in ((gen, first), (dis, second)):
+        for a, b in zip(ours.params(), theirs.params()):
+            assert np.array_equal(a.array, b.array)
+
+
+def test_the_maps_of_the_sizes_that_the_paper_s_networks_have():
+    assert networks.map_sizes({"size": 64}) == [4, 8, 16, 32, 64]
+    assert networks.map_sizes({"size": 32}) == [2, 4, 8, 16, 32]
+
+
+def test_stock_chainer_saves_and_loads_them(tmp_path):
+    gen, _ = networks.build({**SETTINGS, "size": 32})
+    chainer.serializers.save_npz(tmp_path / "g.npz", gen)
+    other, _ = networks.build({**SETTINGS, "size": 32})
+    chainer.serializers.load_npz(tmp_path / "g.npz", other)
+    assert np.array_equal(dcgan.draw(gen, latent(2)), dcgan.draw(other, latent(2)))
