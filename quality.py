@@ -2,96 +2,25 @@
 
     python quality.py result
 
-Every figure (judge.py) compares samples with real images of the run's own data, so the table has
-two reference rows: real images that the judge holds out (the ceiling), and the untrained generator,
-epoch 0 (the floor).
+Every figure (judge/figures.py) compares samples with real images of the run's own data, so the
+table has two reference rows: real images that the judge holds out (the ceiling), and the untrained
+generator, epoch 0 (the floor).
 """
+
+import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
 
 import argparse
 import sys
 import warnings
-from pathlib import Path
 
-import numpy as np
-
-from look.judge import COLUMNS, Judge, best
-from runs import runfolder, saved
-from runs.console import Console
-from runs.options import Parser
-from runs.runfolder import FolderError
-
-
-def measure_run(folder, data=None):
-    """Measures what a run has in its folder. Returns (judge, {epoch: figures}).
-
-    The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
-    data says where the images are now, if they have moved since. Raises FolderError, mnist's
-    DataError, and ValueError as Judge does.
-    """
-    import dcgan
-    import mnist
-
-    gen, _, epoch = saved.load_networks(folder)
-    rows = read_rows(Path(folder) / runfolder.QUALITY)
-    settings = saved.read_settings(folder)
-    try:
-        digit, where, fingerprint = (settings[name] for name in ("digit", "data", "fingerprint"))
-    except KeyError as error:
-        path = Path(folder) / runfolder.SETTINGS
-        raise FolderError(f"the settings do not say which images ({path}, no {error}); restore "
-                          "that file") from None
-    where = data or where
-    images = mnist.load("all", where)
-    if images.of(digit).fingerprint != fingerprint:
-        raise FolderError(f"the images are not those that the run was trained on (--data, {where})"
-                          "; name those with --data")
-    judge = Judge(images.x, images.labels, digit)
-    rows[epoch] = judge.measure(judge.sample(gen))
-    if 0 not in rows:
-        np.random.seed(settings["seed"])
-        untrained = dcgan.Generator(gen.z_dim, settings["channels"], dcgan.SIZES[settings["sizes"]])
-        rows[0] = judge.measure(judge.sample(untrained))
-    return judge, dict(sorted(rows.items()))
-
-
-def read_rows(path):
-    """A quality.csv as {epoch: figures}; empty if there is none. FolderError if it is not one."""
-    if not path.exists():
-        return {}
-    table = saved.read_table(path)
-    if tuple(table) != COLUMNS:
-        raise FolderError(f"these are not the columns of the quality figures ({path}); remove it")
-    return {int(epoch): dict(zip(COLUMNS[1:], map(float, figures)))
-            for epoch, *figures in zip(*table.values())}
-
-
-def format_table(judge, rows):
-    """What quality.py prints, as lines of at most 80 characters."""
-    remarks = {"real": "ceiling", 0: "floor", best(rows): "best"}
-    lines = ["".join(f"{name:>{len(name) + 2}}" for name in COLUMNS)]
-    for epoch, figures in {"real": judge.reference_real(), **rows}.items():
-        cells = (f"{figures[name]:{len(name) + 2}.{3 if name == 'frechet' else 2}f}"
-                 for name in COLUMNS[1:])
-        lines.append(f"{epoch:>7}{''.join(cells)}  {remarks.get(epoch, '')}".rstrip())
-    share = ("how evenly the samples show the ten digits: 1 evenly, 0.1 only one of them"
-             if judge.digit == "all" else
-             f"share of the samples that a classifier takes for a {judge.digit}")
-    return [
-        *lines, "",
-        f"best: epoch {best(rows)} of the {len(rows)} measured, by the lowest Fréchet distance", "",
-        f"real         {judge.n_samples} real images, held out: what a perfect generator would get",
-        "frechet      distance between the distributions: 0 the same, 1 as far as a blur",
-        "precision    share of the samples that lie where real images lie",
-        "recall       share of the real images that lie where samples lie",
-        f"digit_share  {share}",
-        "diversity    distance from sample to sample: 0 all alike, 1 as among real images",
-        "nearest      distance from sample to training image: 0 copies, 1 as among these"]
+from cli.console import Console
+from cli.flags import Parser
+from images.errors import DataError, DataWarning
+from runs.files import FolderError
 
 
 def main(argv=None):
     """Runs the command line. Returns the exit code: 0, 1, or 130; a bad flag exits with 2."""
-    from mnist import DataError, DataWarning
-
     parser = Parser(
         prog="quality.py", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Says how good the samples of a run are, and which of its epochs was best: of\n"
@@ -102,18 +31,21 @@ def main(argv=None):
                         help="the run's images, if they are not where they were (as --data of "
                              "trainer.py)")
     given = parser.parse_args(argv)
+    # Loads Chainer and scikit-learn, which --help does not wait for.
+    from judge import measured  # noqa: PLC0415
+
     console = Console(parser.prog)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", DataWarning)
             warnings.showwarning = lambda message, *_, **__: console.warn(message)
-            judge, rows = measure_run(given.run, given.data)
+            judge, rows = measured.measure_run(given.run, given.data)
     except (FolderError, DataError, ValueError) as error:
         console.error(error)
         return 1
     except KeyboardInterrupt:
         return 130
-    for line in format_table(judge, rows):
+    for line in measured.format_table(judge, rows):
         console.say(line)
     return 0
 

@@ -1,9 +1,9 @@
-"""Trains the post's DCGAN on a CPU: the alternating loop.
+"""Trains the post's DCGAN on a CPU: the alternating loop, and the command that runs it.
 
     python trainer.py --digit 0 --epochs 1000
-
-runs it from the command line (options.py, command.py, run.py).
 """
+
+import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
 
 import math
 import sys
@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 import chainer_cpu
+from training import options
 
 REAL, FAKE = 0, 1  # the discriminator's two logits
 
@@ -184,7 +185,18 @@ def _check_finite(name, value):
         raise Diverged(f"{name} is {value}")
 
 
-if __name__ == "__main__":
-    from runs.command import main
+def main(argv=None):
+    """Runs the command line. Returns the exit code: 0, 1, 2 or 128 + a signal's number."""
+    given = options.parse(argv)  # exits with 2 on a bad flag
+    # Loads Chainer and scikit-learn, which --help does not wait for.
+    from training.session import Session  # noqa: PLC0415
 
+    with Session(given, Diverged) as session:  # errors and signals become a line and a code
+        session.open()                         # the folder, and the images in it
+        gen, dis = session.networks()          # untrained, from the seed
+        session.train(Trainer(gen, dis, session.settings["alpha"], session.settings["beta1"]))
+    return session.exit_code
+
+
+if __name__ == "__main__":
     sys.exit(main())

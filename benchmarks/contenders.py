@@ -35,7 +35,7 @@ class Ours:
     def versions(self):
         from importlib.metadata import version
 
-        from checkpoint import blas
+        from runs.checkpoint import blas
         names = ("Chainer", "NumPy", "SciPy", "Numba")
         return {name: version(name.lower()) for name in names} | {"BLAS": blas()}
 

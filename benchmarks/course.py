@@ -18,7 +18,7 @@ import tempfile
 import numpy as np
 from benchmark import HERE, save_with_weights  # which puts the project's folder on the path
 
-from runs.options import RECIPES, Parser, whole
+from training.options import RECIPES, Parser, whole
 
 RECIPE = RECIPES["paper"]
 

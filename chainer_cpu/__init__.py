@@ -10,11 +10,12 @@ are first asked for (importing this package costs nothing, which keeps ``--help`
 
 import importlib
 
+from chainer_cpu import _compat
+
 
 def __getattr__(name):
     if name == "chainer":
-        from chainer_cpu._compat import import_chainer
-        return import_chainer()
+        return _compat.import_chainer()
     if name in ("functions", "links", "optimizers"):
         return importlib.import_module(f"chainer_cpu.{name}")
     raise AttributeError(f"module 'chainer_cpu' has no attribute {name!r}")

@@ -67,6 +67,6 @@ def import_chainer():
         # compiles them. Nothing that a user could act on.
         warnings.filterwarnings("ignore", r".*invalid escape sequence", SyntaxWarning)
         warnings.filterwarnings("ignore", r".*invalid escape sequence", DeprecationWarning)
-        import chainer
+        import chainer  # noqa: PLC0415 (only now are the shims in place)
     _forget_frames()
     return chainer

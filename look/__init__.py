@@ -1,1 +1,1 @@
-"""Looking at runs and judging them: pictures, the page, the figures of quality."""
+"""Pictures and pages of a run."""

@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from look.judge import standardize
+import dcgan
+from chainer_cpu import chainer
+from chainer_cpu import functions as F
+from images import mnist
+from judge.figures import standardize
 from look.tiles import draw_tiles, own_scale, real_labels, save_png, to_pixels
 from runs import saved
-from runs.runfolder import FolderError
+from runs.files import FolderError
 
 
 def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
@@ -47,8 +51,6 @@ def latent(seed, n, z_dim):
 
 
 def _draw(gen, z):
-    import dcgan
-
     return np.concatenate([dcgan.draw(gen, z[i:i + 500]) for i in range(0, len(z), 500)])
 
 
@@ -58,10 +60,6 @@ def prob_real(gen, dis, images):
     In training D judges an image by the statistics of its whole batch; here the batch is always the
     same one, so that a number belongs to its image and not to its neighbours in the picture.
     """
-    import dcgan
-    from chainer_cpu import chainer
-    from chainer_cpu import functions as F
-
     judge = dis.copy(mode="copy")
     for link in judge.links():
         if hasattr(link, "avg_mean"):
@@ -123,8 +121,6 @@ def nearest(run, n=12, seed=0, data=None, out=None):
     from each other stands in the title; a generator that copies them is nearer. data: where the
     run's images are now, if not where they were (as trainer.py's --data).
     """
-    import mnist
-
     gen, _, epoch = saved.load_networks(run)
     settings = saved.read_settings(run)
     images = mnist.load(settings["digit"], data or settings["data"])

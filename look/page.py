@@ -4,8 +4,8 @@ import json
 import math
 from pathlib import Path
 
-from runs import runfolder, saved
-from runs.runfolder import replace_file
+from runs import files, saved
+from runs.files import replace_file
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -20,14 +20,14 @@ def write(run):
     run = Path(run)
     text = json.dumps({
         "settings": saved.read_settings(run),
-        "losses": _table(run / runfolder.LOSSES),
-        "quality": _table(run / runfolder.QUALITY),
+        "losses": _table(run / files.LOSSES),
+        "quality": _table(run / files.QUALITY),
         "pictures": list(saved.pictures(run)),
-        "real": (run / runfolder.REAL).exists(),
+        "real": (run / files.REAL).exists(),
     }, allow_nan=False)
     # The one thing that could end the script element early.
     html = TEMPLATE.read_text(encoding="utf-8").replace("{{RUN}}", text.replace("<", "\\u003c"))
-    path = run / runfolder.PAGE
+    path = run / files.PAGE
     replace_file(path, lambda file: file.write(html.encode("utf-8")))
     return path
 

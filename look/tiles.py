@@ -1,31 +1,17 @@
 """Pictures made of images: NumPy arrays in, a grid of tiles out."""
 
 import functools
+import importlib.util
 import os
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from runs.runfolder import replace_file
+from runs.files import replace_file
 
 GAP, MARGIN = 12, 18
 TITLE, LABEL = 26, 24  # heights of the lines of text
 SMALL = 10  # letters of a long title; if that is not enough, the picture gets wider
-
-
-def sample_grid(images, prob_real, path, title=""):
-    """Writes images as a grid of tiles, above each "real 0.312", as a PNG.
-
-    images: float (n, 1, h, w), drawn in grey, or (n, 3, h, w), drawn in colour; values unbounded.
-    The grid is nearly square: nine images are 3x3. As in the post, each pixel of an image is a
-    square (nearest-neighbour), and every image has a scale of its own, its lowest value black and
-    its highest white. (The post's "black and white are more distinct at 1000 than at 500" is seen
-    on that scale: overshoot leaves the background grey. Cut to [0, 1], it would not show.)
-    prob_real: n probabilities, or None for no text.
-    path: of the PNG. The same arguments give the same bytes. It is written whole or not at all:
-    OSError leaves an older picture as it was.
-    """
-    save_png(draw_tiles(images, real_labels(prob_real), title), path)
 
 
 def real_labels(prob_real):
@@ -33,9 +19,10 @@ def real_labels(prob_real):
 
 
 def draw_tiles(images, labels=None, title="", columns=None, scale=6):
-    """The grid of sample_grid as a PIL image, with any n labels (or none).
+    """A grid of images, nearly square unless columns says otherwise, as a PIL image.
 
-    A pixel of an image becomes scale x scale pixels of the picture.
+    images: float (n, 1, h, w), grey, or (n, 3, h, w), colour; each on a scale of its own. labels: n
+    lines of text, or none. A pixel of an image becomes scale x scale pixels of the picture.
     """
     tiles = to_pixels(images).repeat(scale, axis=1).repeat(scale, axis=2)
     n, height, width = tiles.shape[:3]
@@ -83,10 +70,10 @@ def draw_title(draw, text, width, size=16, baseline=14):
 @functools.cache
 def load_font(size):
     """DejaVu Sans, which comes with matplotlib: the same letters on every machine."""
-    import matplotlib
-
+    # Found without importing matplotlib, which --help would wait for.
+    (folder,) = importlib.util.find_spec("matplotlib").submodule_search_locations
     return ImageFont.truetype(
-        os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+        os.path.join(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf"), size)
 
 
 def save_png(picture, path):

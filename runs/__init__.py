@@ -1,1 +1,1 @@
-"""A run of the training: its command line, its loop's surroundings, its folder."""
+"""What stands in a run's folder: names, whole files, checkpoints, reading back."""

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from runs import runfolder
-from runs.runfolder import FolderError, read_settings
+import dcgan
+from chainer_cpu import chainer
+from runs import checkpoint, files
+from runs.files import FolderError, read_settings
 
 
 def caption(settings):
@@ -42,9 +44,9 @@ def read_table(path):
 
 def read_losses(folder):
     """losses.csv as {column: float64 array}, a value per finished epoch, at least one."""
-    path = Path(folder) / runfolder.LOSSES
+    path = Path(folder) / files.LOSSES
     table = read_table(path)
-    missing = [name for name in runfolder.LOSS_COLUMNS if name not in table]
+    missing = [name for name in files.LOSS_COLUMNS if name not in table]
     if missing:
         raise FolderError(f"the log has no column {missing[0]} ({path}); mend or remove it")
     if len(table["epoch"]) == 0:
@@ -63,6 +65,13 @@ def pictures(folder):
     return dict(sorted(found.items()))
 
 
+def build_networks(settings):
+    """The untrained Generator and Discriminator of a run's settings, drawn in this order."""
+    sizes, channels = dcgan.SIZES[settings["sizes"]], settings["channels"]
+    return (dcgan.Generator(settings["z_dim"], channels, sizes),
+            dcgan.Discriminator(channels, sizes))
+
+
 def load_networks(folder):
     """The newest networks of a run: (Generator, Discriminator or None, epoch).
 
@@ -70,19 +79,14 @@ def load_networks(folder):
     good checkpoint. A folder with settings.json and generator.npz alone is enough. Names, shapes
     and values are checked before anything is loaded. FolderError says what is missing or wrong.
     """
-    import checkpoint
-    import dcgan
-
     settings = read_settings(folder)
     try:
-        sizes, channels = dcgan.SIZES[settings["sizes"]], settings["channels"]
-        gen = dcgan.Generator(settings["z_dim"], channels, sizes)
-        dis = dcgan.Discriminator(channels, sizes)
+        gen, dis = build_networks(settings)
         epoch = settings["epochs"]
     except (KeyError, TypeError, ValueError) as error:
-        raise FolderError(f"the settings describe no networks ({Path(folder) / runfolder.SETTINGS},"
+        raise FolderError(f"the settings describe no networks ({Path(folder) / files.SETTINGS},"
                           f" {error}); restore that file") from None
-    unfinished = (Path(folder) / runfolder.LOSSES).exists() and not _finished(folder, epoch)
+    unfinished = (Path(folder) / files.LOSSES).exists() and not _finished(folder, epoch)
     for path in checkpoint.paths(folder) if unfinished else ():
         try:
             arrays, meta = checkpoint.read(path)
@@ -93,12 +97,12 @@ def load_networks(folder):
                             if name.startswith(prefix)}, path)
         return gen, dis, meta["epoch"]
 
-    path = Path(folder) / runfolder.GENERATOR
+    path = Path(folder) / files.GENERATOR
     if not path.exists():
         raise FolderError(f"the run has no {path.name} and no checkpoint ({folder}); train it "
                           "with trainer.py")
     _fill(gen, _read_arrays(path), path)
-    path = Path(folder) / runfolder.DISCRIMINATOR
+    path = Path(folder) / files.DISCRIMINATOR
     if path.exists():
         _fill(dis, _read_arrays(path), path)
     else:
@@ -107,7 +111,7 @@ def load_networks(folder):
 
 
 def _finished(folder, epochs):
-    done = read_table(Path(folder) / runfolder.LOSSES)["epoch"]
+    done = read_table(Path(folder) / files.LOSSES)["epoch"]
     return len(done) > 0 and done[-1] >= epochs
 
 
@@ -123,9 +127,6 @@ def _read_arrays(path):
 
 def _fill(network, arrays, path):
     """Loads arrays into network, if they are all there is and all that there should be."""
-    import checkpoint
-    from chainer_cpu import chainer
-
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)
     like = {name: np.asarray(array) for name, array in serializer.target.items()}
@@ -134,5 +135,5 @@ def _fill(network, arrays, path):
         checkpoint.check_finite(arrays)
     except checkpoint.CheckpointError as error:
         raise FolderError(f"these are not the weights of the network in the settings ({path}, "
-                          f"{error}); restore {runfolder.SETTINGS} or that file") from None
+                          f"{error}); restore {files.SETTINGS} or that file") from None
     chainer.serializers.NpzDeserializer(arrays).load(network)

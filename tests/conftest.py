@@ -2,7 +2,7 @@
 
 import pytest
 
-from runs import command
+import trainer
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
 TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10",
@@ -13,7 +13,7 @@ TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "1
 def tiny_run(tmp_path_factory):
     """The folder of a finished run of three epochs."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    assert command.main([*TINY, "--quality-every", "10", "--out", str(folder)]) == 0
+    assert trainer.main([*TINY, "--quality-every", "10", "--out", str(folder)]) == 0
     return folder
 
 
@@ -24,7 +24,7 @@ def cli(capsys, tmp_path, monkeypatch):
 
     def call(*argv):
         try:
-            code = command.main(list(argv))
+            code = trainer.main(list(argv))
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import threadpoolctl
 
-import checkpoint
-from runs import command
+import trainer
+from runs import checkpoint
 
 HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL
@@ -37,7 +37,7 @@ def start(argv, prepare=lambda: None, output=None):
         prepare()
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-        code = command.main([str(part) for part in argv])
+        code = trainer.main([str(part) for part in argv])
     except SystemExit as stop:
         code = stop.code
     except BaseException:

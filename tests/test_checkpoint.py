@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-import checkpoint
-from checkpoint import CheckpointError
+from runs import checkpoint
+from runs.checkpoint import CheckpointError
 
 
 def arrays(value=1.0):

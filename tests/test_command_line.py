@@ -11,9 +11,9 @@ import pytest
 from conftest import TINY
 from PIL import Image
 
-import mnist
 from chainer_cpu import chainer
 from dcgan import Discriminator, Generator, draw
+from images import mnist
 from trainer import Trainer
 
 HERE = Path(__file__).resolve().parents[1]
@@ -183,7 +183,7 @@ def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_
 
 
 def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():
-    code = ("import sys\nfrom runs import command\ntry: command.main(['--help'])\nfinally:\n"
+    code = ("import sys, trainer\ntry: trainer.main(['--help'])\nfinally:\n"
             " assert 'chainer' not in sys.modules and 'sklearn' not in sys.modules")
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True,
                           encoding="utf-8", env=None, timeout=60)

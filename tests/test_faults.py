@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 from faults import Calls, call, go_on, result, send_at
 
-import checkpoint
-import mnist
 import plot
 import trainer
-from runs import command, run, runfolder
+from images import mnist
+from runs import checkpoint, files
+from training import run
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="these tests fork processes (POSIX)"),
@@ -44,7 +44,7 @@ def golden(tmp_path_factory):
     """A run that nothing happened to, with a record of its calls."""
     folder = tmp_path_factory.mktemp("golden")
     # Once in this process: what is compiled and loaded here need not be in each fork.
-    assert command.main([str(part) for part in argv(folder / "warm")]) == 0
+    assert trainer.main([str(part) for part in argv(folder / "warm")]) == 0
     record = folder / "calls"
     assert call(argv(folder / "run"), Calls(record=record)) == 0
     golden = result(folder / "run")
@@ -173,7 +173,7 @@ def test_the_real_script_killed_twenty_times_leaves_the_bytes_of_a_run_left_alon
 
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 PHASES = [(trainer.Trainer, "update", 1), (trainer.Trainer, "update", 2),
-          (trainer.Trainer, "update", 3), (plot, "sample_grid", 3), (runfolder, "append_row", 1),
+          (trainer.Trainer, "update", 3), (plot, "sample_grid", 3), (files, "append_row", 1),
           (checkpoint, "write", 2)]
 
 
@@ -473,7 +473,7 @@ def test_a_file_size_limit_at_the_trial_write_names_file_and_need(golden, tmp_pa
 
 
 @pytest.mark.parametrize("target, name, at", [(plot, "sample_grid", 4),
-                                              (runfolder, "append_row", 1),
+                                              (files, "append_row", 1),
                                               (checkpoint, "write", 2)],
                          ids=["picture", "log", "checkpoint"])
 def test_a_folder_that_vanishes_is_an_error_and_never_a_success(golden, tmp_path, target, name, at):
@@ -623,9 +623,9 @@ def test_memory_files_threads_and_time_stay_flat_over_a_thousand_epochs(tmp_path
     if not Path("/proc/self/statm").exists():
         pytest.skip("reads /proc")
     assert call(["--data", "digits", "--epochs", "1000", "--out", tmp_path / "run"], cheap) == 0
-    seconds, pages, files, threads = np.load(tmp_path / "seen.npy").T
+    seconds, pages, handles, threads = np.load(tmp_path / "seen.npy").T
     assert pages[-1] * 4096 - pages[49] * 4096 < 20e6
-    assert files[-1] == files[9] and threads[-1] == threads[9]
+    assert handles[-1] == handles[9] and threads[-1] == threads[9]
     assert np.median(seconds[-200:]) < 1.5 * np.median(seconds[50:250])
     assert len(list((tmp_path / "run").glob("epoch-*.png"))) == 1001
 
@@ -634,7 +634,7 @@ def test_memory_files_threads_and_time_stay_flat_over_a_thousand_epochs(tmp_path
 def test_the_same_bytes_whatever_the_hash_seed_and_the_folder(tmp_path, variable, values):
     folders = []
     for value in values:
-        folders.append(tmp_path / value)
+        files.append(tmp_path / value)
         folders[-1].mkdir()
         process = faults.script([*SETTINGS, "--epochs", "1", "--out", "run"], cwd=folders[-1],
                                 env={**os.environ, variable: value})

@@ -1,4 +1,4 @@
-"""mnist.py: the images, and one line for every way not to get them.
+"""MNIST: the images, and one line for every way not to get them.
 
 Nothing here leaves the machine: OpenML is a small server on the loopback interface, asked through
 scikit-learn's own code.
@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,7 +22,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import _openml, load_digits
 
-import mnist
+from images import mnist
+from images import openml as source
+from images.errors import DataError, DataPathError, DataWarning
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "mnist"
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -49,7 +50,7 @@ def small_mnist(monkeypatch):
     """PIXELS and LABELS are taken for MNIST."""
     digest = hashlib.sha256(PIXELS.tobytes() + LABELS.tobytes()).hexdigest()
     monkeypatch.setattr(mnist, "MNIST_SHA256", digest)
-    monkeypatch.setattr(mnist, "OPENML_SHAPE", (13, 784))
+    monkeypatch.setattr(source, "OPENML_SHAPE", (13, 784))
 
 
 def assert_zeros(images):
@@ -121,7 +122,7 @@ def test_auto_takes_the_folder_that_mnist_dir_names(tmp_path, small_mnist, monke
 
 def test_files_that_are_not_mnist_are_loaded_with_a_warning(tmp_path):
     folder = write(tmp_path, idx_files())
-    with pytest.warns(mnist.DataWarning, match="not the known MNIST") as caught:
+    with pytest.warns(DataWarning, match="not the known MNIST") as caught:
         images = mnist.load(0, folder)
     assert_zeros(images)
     assert images.source == "IDX files (not the known MNIST)"
@@ -174,9 +175,9 @@ def test_a_wrong_file_is_named_with_what_was_expected_and_found(tmp_path, change
     files = idx_files()
     change(files)
     write(tmp_path, files)
-    with pytest.raises(mnist.DataError) as caught:
+    with pytest.raises(DataError) as caught:
         mnist.load(0, str(tmp_path))
-    assert not isinstance(caught.value, mnist.DataPathError)
+    assert not isinstance(caught.value, DataPathError)
     assert f"({tmp_path / name}, {told}" in one_line(caught)
 
 
@@ -190,7 +191,7 @@ def test_a_folder_without_the_files_is_bad_usage(tmp_path, monkeypatch, flag, ma
     path = tmp_path / "my images"
     make(path)
     monkeypatch.setenv("MNIST_DIR", str(path))
-    with pytest.raises(mnist.DataPathError, match=told) as caught:
+    with pytest.raises(DataPathError, match=told) as caught:
         mnist.load(0, str(path) if flag == "--data" else "auto")
     assert f"({flag}, {path})" in one_line(caught)
 
@@ -198,7 +199,7 @@ def test_a_folder_without_the_files_is_bad_usage(tmp_path, monkeypatch, flag, ma
 @pytest.mark.parametrize("digit, told", [(9, "no image of digit 9"),
                                          (7, "only one image of digit 7")])
 def test_a_digit_needs_two_images(tmp_path, small_mnist, digit, told):
-    with pytest.raises(mnist.DataError, match=told) as caught:
+    with pytest.raises(DataError, match=told) as caught:
         mnist.load(digit, write(tmp_path, idx_files()))
     assert "(--digit, MNIST (IDX files))" in one_line(caught)
     assert "at least 2" in one_line(caught)
@@ -327,17 +328,6 @@ def test_openml_needs_no_pandas(openml, monkeypatch):
     assert_zeros(mnist.load(0, "openml"))
 
 
-def test_neither_a_folder_nor_the_cache_waits_for_scikit_learn(openml, tmp_path):
-    folder = write(tmp_path / "idx", idx_files())
-    mnist.load(0, "openml")
-    program = ("import sys, warnings, mnist; warnings.simplefilter('ignore')\n"
-               "for data in sys.argv[1:]: mnist.load(0, data)\n"
-               "print([name for name in ('sklearn', 'pandas') if name in sys.modules])")
-    run = subprocess.run([sys.executable, "-c", program, folder, "openml", "auto"],
-                         capture_output=True, text=True, cwd=Path(mnist.__file__).parent)
-    assert run.stdout == "[]\n", run.stderr
-
-
 def silent(handler, body):
     handler.server.over.wait(20)
 
@@ -384,8 +374,8 @@ def test_a_failed_fetch_is_told_in_one_line_and_leaves_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     openml.faults[page] = fault
     with monkeypatch.context() as hasty:
-        hasty.setattr(mnist, "TIMEOUT", 1)
-        with pytest.raises(mnist.DataError) as caught:
+        hasty.setattr(source, "TIMEOUT", 1)
+        with pytest.raises(DataError) as caught:
             mnist.load(0, "openml")
     message = one_line(caught)
     assert reason in message
@@ -398,10 +388,10 @@ def test_a_failed_fetch_is_told_in_one_line_and_leaves_nothing_behind(
 
 
 def test_a_silent_openml_costs_a_single_wait_of_which_two_fit_in_30_seconds(openml, monkeypatch):
-    assert 2 * mnist.TIMEOUT <= 30
-    monkeypatch.setattr(mnist, "TIMEOUT", 1)
+    assert 2 * source.TIMEOUT <= 30
+    monkeypatch.setattr(source, "TIMEOUT", 1)
     openml.faults["description"] = silent
-    with pytest.raises(mnist.DataError, match="timed out"):
+    with pytest.raises(DataError, match="timed out"):
         mnist.load(0, "openml")
     assert openml.asked == ["list", "description"]
 
@@ -415,7 +405,7 @@ def test_a_silent_openml_costs_a_single_wait_of_which_two_fit_in_30_seconds(open
 ], ids=["an image short", "halves", "256", "no number", "label 10"])
 def test_a_data_set_of_another_form_is_refused(openml, tmp_path, pixels, labels, told):
     openml.serve_data(arff(pixels, labels))
-    with pytest.raises(mnist.DataError, match=told) as caught:
+    with pytest.raises(DataError, match=told) as caught:
         mnist.load(0, "openml")
     one_line(caught)
     assert not (tmp_path / CACHE).exists()
@@ -424,14 +414,14 @@ def test_a_data_set_of_another_form_is_refused(openml, tmp_path, pixels, labels,
 def test_openml_images_that_are_not_mnist_are_used_with_a_warning(openml):
     openml.serve_data(arff(255 - PIXELS, LABELS))
     for _ in ("fetched", "kept"):
-        with pytest.warns(mnist.DataWarning, match="not the known MNIST") as caught:
+        with pytest.warns(DataWarning, match="not the known MNIST") as caught:
             images = mnist.load(0, "openml")
         assert len(caught) == 1
         assert images.source == "OpenML (not the known MNIST)"
 
 
 def test_auto_without_network_takes_the_digits_and_says_so_once():
-    with pytest.warns(mnist.DataWarning) as caught:
+    with pytest.warns(DataWarning) as caught:
         images = mnist.load(0, "auto")
     assert images.source == "8×8 digits (scikit-learn)"
     assert len(caught) == 1
@@ -449,7 +439,7 @@ def test_a_damaged_copy_is_fetched_again_after_a_warning(openml, tmp_path):
     cache = tmp_path / CACHE
     good = cache.read_bytes()
     cache.write_bytes(good[:1000])
-    with pytest.warns(mnist.DataWarning, match="cannot be used") as caught:
+    with pytest.warns(DataWarning, match="cannot be used") as caught:
         assert_zeros(mnist.load(0, "openml"))
     assert len(caught) == 1 and str(cache) in one_line(caught[0])
     openml.asked.clear()
@@ -474,7 +464,7 @@ def test_no_damage_to_the_copy_ever_gives_wrong_images(openml, tmp_path, monkeyp
             warnings.simplefilter("always")
             try:
                 assert_zeros(mnist.load(0, "openml"))  # a flipped date of a file, say
-            except mnist.DataError:
+            except DataError:
                 assert len(caught) == 1 and str(cache) in one_line(caught[0])
                 noticed += 1
     assert noticed > 150
@@ -489,13 +479,13 @@ def test_a_copy_that_was_changed_is_not_used(openml, tmp_path, pixels, told):
     with np.load(tmp_path / CACHE) as kept:
         arrays = {**kept, "pixels": pixels}
     np.savez(tmp_path / CACHE, **arrays)
-    with pytest.warns(mnist.DataWarning, match=told):
+    with pytest.warns(DataWarning, match=told):
         assert_zeros(mnist.load(0, "openml"))
 
 
 def test_a_cache_folder_that_cannot_be_made_costs_a_warning(openml, tmp_path):
     (tmp_path / "cache").write_text("not a folder")
-    with pytest.warns(mnist.DataWarning, match="could not be kept") as caught:
+    with pytest.warns(DataWarning, match="could not be kept") as caught:
         assert_zeros(mnist.load(0, "openml"))
     assert len(caught) == 1 and str(tmp_path / CACHE) in one_line(caught[0])
 
@@ -505,7 +495,7 @@ def test_a_full_disk_costs_a_warning_and_leaves_no_half_copy(openml, tmp_path, m
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.warns(mnist.DataWarning, match=os.strerror(errno.ENOSPC)):
+    with pytest.warns(DataWarning, match=os.strerror(errno.ENOSPC)):
         assert_zeros(mnist.load(0, "openml"))
     assert list((tmp_path / CACHE).parent.iterdir()) == []
 

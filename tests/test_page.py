@@ -9,9 +9,9 @@ import pytest
 from chromium import PROGRAM, Chromium
 
 from look import page
-from look.tiles import sample_grid
-from runs import runfolder
-from runs.runfolder import FolderError
+from plot import sample_grid
+from runs import files
+from runs.files import FolderError
 
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None, reason="Chromium is not installed: the page was not operated in a browser "
@@ -39,12 +39,12 @@ def long_run(tmp_path_factory):
     """The folder of 1000 epochs; all pictures are the same one."""
     folder = tmp_path_factory.mktemp("runs") / "long"
     folder.mkdir()
-    runfolder.write_settings(folder, {"digit": 0, "epochs": 1000, "data_source": "MNIST"})
+    files.write_settings(folder, {"digit": 0, "epochs": 1000, "data_source": "MNIST"})
     sample_grid(np.zeros((9, 1, 28, 28)), None, folder / "epoch-0000.png")
     for epoch in range(1, 1001):
-        runfolder.picture(folder, epoch).hardlink_to(folder / "epoch-0000.png")
+        files.picture(folder, epoch).hardlink_to(folder / "epoch-0000.png")
     stream = np.random.default_rng(0)
-    runfolder.write_table(folder / "losses.csv", runfolder.LOSS_COLUMNS, [
+    files.write_table(folder / "losses.csv", files.LOSS_COLUMNS, [
         (epoch, *np.exp(stream.normal([2, -7])), 5.0, *stream.random(2))
         for epoch in range(1, 1001)])
     page.write(folder)
@@ -181,9 +181,9 @@ def test_curves_of_losses_probabilities_and_quality_are_drawn(browser, run):
 
 @needs_chromium
 def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
-    settings = runfolder.read_settings(run)
+    settings = files.read_settings(run)
     assert settings["real_figures"]["frechet"] < 1  # as the trainer has left it
-    runfolder.write_settings(run, {**settings, "real_figures": {"frechet": 0.5}})
+    files.write_settings(run, {**settings, "real_figures": {"frechet": 0.5}})
     open_page(browser, run)
     for title, notes, dashed in (("Fréchet distance", "0 is best; dashed: real 0.500", 1),
                                  ("Recall", "1 is best", 0)):
@@ -257,8 +257,8 @@ def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, run, width, dar
 
 @needs_chromium
 def test_a_run_that_is_still_going_on_says_so(browser, run):
-    settings = runfolder.read_settings(run)
-    runfolder.write_settings(run, {**settings, "epochs": 1000})
+    settings = files.read_settings(run)
+    files.write_settings(run, {**settings, "epochs": 1000})
     open_page(browser, run)
     assert "3 of 1000 epochs so far: reload this page" in browser.run("document.body.innerText")
 
@@ -267,7 +267,7 @@ def test_a_run_that_is_still_going_on_says_so(browser, run):
 def test_the_untrained_generator_can_be_looked_at_before_the_first_epoch_is_over(browser, run):
     for path in [*run.glob("epoch-000[123].png"), run / "quality.csv"]:
         path.unlink()
-    runfolder.write_table(run / "losses.csv", runfolder.LOSS_COLUMNS, [])
+    files.write_table(run / "losses.csv", files.LOSS_COLUMNS, [])
     open_page(browser, run)
     assert shown(browser) == "epoch-0000.png"
     assert browser.complaints == []
@@ -276,8 +276,8 @@ def test_the_untrained_generator_can_be_looked_at_before_the_first_epoch_is_over
 @needs_chromium
 def test_words_in_the_settings_are_words_and_never_commands(browser, run):
     evil = "</script><script>document.title = 'taken'</script><img src=no onerror='taken()'>&amp;"
-    settings = runfolder.read_settings(run)
-    runfolder.write_settings(run, {**settings, "data_source": evil, evil: evil})
+    settings = files.read_settings(run)
+    files.write_settings(run, {**settings, "data_source": evil, evil: evil})
     open_page(browser, run)
     browser.click("summary")
     assert browser.run("document.body.innerText").count(evil) == 4

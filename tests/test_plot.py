@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 import dcgan
-import mnist
 import plot
-from look import generated
-from look.tiles import sample_grid, to_pixels
-from runs import runfolder, saved
+from images import mnist
+from look import curves, film, generated
+from look.tiles import to_pixels
+from plot import sample_grid
+from runs import files, saved
 
 COMMANDS = ("samples", "losses", "animate", "strip", "walk", "nearest", "page")
 
@@ -47,14 +48,14 @@ def pixels(path):
 def long_run(folder, epochs, every=1):
     """A folder with the log and the pictures of a run of so many epochs; the pictures are noise."""
     folder.mkdir()
-    runfolder.write_settings(folder, {"digit": 0, "epochs": epochs, "data_source": "MNIST"})
+    files.write_settings(folder, {"digit": 0, "epochs": epochs, "data_source": "MNIST"})
     stream = np.random.default_rng(0)
     for epoch in range(0, epochs + 1, every):
         sample_grid(stream.normal(size=(9, 1, 28, 28)), stream.random(9),
-                    runfolder.picture(folder, epoch), title=f"epoch {epoch}")
+                    files.picture(folder, epoch), title=f"epoch {epoch}")
     rows = [(epoch, *np.exp(stream.normal([0, -9 + epoch / 100])), 5.0, *stream.random(2))
             for epoch in range(1, epochs + 1)]
-    runfolder.write_table(folder / "losses.csv", runfolder.LOSS_COLUMNS, rows)
+    files.write_table(folder / "losses.csv", files.LOSS_COLUMNS, rows)
     return folder
 
 
@@ -135,7 +136,7 @@ def test_losses_are_drawn_for_short_and_long_runs(command, tmp_path, epochs):
 
 def test_the_trend_of_a_long_run_is_the_median_around_each_epoch():
     values = np.array([1.0, 9.0, 2.0, 3.0, 100.0])
-    assert plot.running_median(values, 3).tolist() == [5.0, 2.0, 3.0, 3.0, 51.5]
+    assert curves.running_median(values, 3).tolist() == [5.0, 2.0, 3.0, 3.0, 51.5]
 
 
 # animate
@@ -183,8 +184,8 @@ def test_the_strip_shows_the_chosen_epochs_side_by_side(command, run):
 def heading_epochs(folder, monkeypatch):
     """The epochs that the strip of this run names."""
     drawn = []
-    monkeypatch.setattr(plot, "draw_title", lambda draw, text, *_, **__: drawn.append(text))
-    plot.strip(folder)
+    monkeypatch.setattr(film, "draw_title", lambda draw, text, *_, **__: drawn.append(text))
+    film.strip(folder)
     return drawn
 
 
@@ -268,8 +269,8 @@ def test_nearest_shows_pairs_from_the_runs_own_images(command, run):
 
 
 def test_images_of_another_digit_are_not_the_runs(command, run):
-    settings = runfolder.read_settings(run)
-    runfolder.write_settings(run, {**settings, "digit": 3})
+    settings = files.read_settings(run)
+    files.write_settings(run, {**settings, "digit": 3})
     code, _, err = command("nearest", run)
     assert code == 1 and "--data, digits" in err
 
@@ -296,7 +297,7 @@ def test_the_examples_in_the_help_run(command, tiny_run, tmp_path, monkeypatch, 
 def test_no_picture_outlives_a_run_that_is_discarded(command, run):
     for name in COMMANDS:
         assert command(name, run)[0] == 0
-    runfolder.discard(run)
+    files.discard(run)
     assert [path.name for path in run.iterdir() if path.name != ".lock"] == []
 
 

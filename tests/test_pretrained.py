@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import mnist
 import plot
 from dcgan import Generator, draw
+from images import mnist
+from judge.figures import standardize
 from look.generated import latent
-from look.judge import standardize
 from runs import saved
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import mnist
 import quality
-from look.judge import COLUMNS, Judge
-from runs import runfolder
+from images import mnist
+from judge import measured
+from judge.figures import COLUMNS, Judge
+from runs import files
 
 HERE = Path(__file__).resolve().parents[1]
 FIGURES = COLUMNS[1:]
@@ -55,7 +56,7 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
         command, tiny_run, tmp_path):
     run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz", "losses.csv")
     rows = [(0, 9.5, 0, 0, 0.1, 0.4, 4.1), (2, 0.123, 0.61, 0.52, 0.98, 0.87, 1.05)]
-    runfolder.write_table(run / "quality.csv", COLUMNS, rows)
+    files.write_table(run / "quality.csv", COLUMNS, rows)
     code, out, _ = command(run)
     assert code == 0
     lines = out.splitlines()
@@ -66,8 +67,8 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
 
 
 def test_the_saved_generator_is_measured_as_it_was_in_training(tiny_run):
-    in_training = quality.read_rows(tiny_run / "quality.csv")
-    _, rows = quality.measure_run(tiny_run)
+    in_training = measured.read_rows(tiny_run / "quality.csv")
+    _, rows = measured.measure_run(tiny_run)
     assert list(rows) == list(in_training) == [0, 3]
     for epoch in rows:
         assert rows[epoch] == pytest.approx(in_training[epoch], rel=1e-4, abs=1e-6)
@@ -88,18 +89,18 @@ def test_a_folder_without_a_run_or_with_a_damaged_one_is_one_line(command, tiny_
     (run / "quality.csv").write_text("epoch,frechet\n0,1.0\n")
     assert "quality.csv" in fails(run)
     (run / "quality.csv").unlink()
-    settings = runfolder.read_settings(run)
-    runfolder.write_settings(run, {key: settings[key] for key in settings if key != "fingerprint"})
+    settings = files.read_settings(run)
+    files.write_settings(run, {key: settings[key] for key in settings if key != "fingerprint"})
     assert "settings.json" in fails(run)
-    runfolder.write_settings(run, settings)
+    files.write_settings(run, settings)
     (run / "generator.npz").write_bytes((tiny_run / "generator.npz").read_bytes()[:5000])
     assert "generator.npz" in fails(run)
 
 
 def test_other_images_than_those_of_the_run_are_refused(command, tiny_run, tmp_path):
     run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz")
-    settings = runfolder.read_settings(run)
-    runfolder.write_settings(run, {**settings, "digit": 3})
+    settings = files.read_settings(run)
+    files.write_settings(run, {**settings, "digit": 3})
     code, _, err = command(run)
     assert code == 1 and "not those that the run was trained on" in err and "--data" in err
 

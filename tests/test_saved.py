@@ -5,11 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-import checkpoint
 from chainer_cpu import chainer
 from dcgan import Generator
-from runs import runfolder, saved
-from runs.runfolder import FolderError
+from runs import checkpoint, files, saved
+from runs.files import FolderError
 
 
 @pytest.fixture
@@ -42,8 +41,8 @@ def test_a_published_generator_needs_no_more_than_its_settings(copy, tmp_path):
 
 def test_an_unfinished_run_gives_the_networks_of_its_newest_checkpoint(copy):
     """As after --resume --epochs 9: generator.npz is older than the checkpoint."""
-    settings = runfolder.read_settings(copy)
-    runfolder.write_settings(copy, {**settings, "epochs": 9})
+    settings = files.read_settings(copy)
+    files.write_settings(copy, {**settings, "epochs": 9})
     arrays, meta = checkpoint.read(checkpoint.paths(copy)[0])
     arrays["generator/l1/b"] += 1
     checkpoint.write(copy, 5, arrays, {**meta, "epoch": 5})
@@ -58,7 +57,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_left_where_it_is(copy):
     checkpoint.write(copy, 5, arrays, {**meta, "epoch": 5})
     newest = checkpoint.paths(copy)[0]
     newest.write_bytes(newest.read_bytes()[:1000])
-    runfolder.write_settings(copy, {**runfolder.read_settings(copy), "epochs": 9})
+    files.write_settings(copy, {**files.read_settings(copy), "epochs": 9})
     assert saved.load_networks(copy)[2] == 3
     assert newest.stat().st_size == 1000
 
@@ -94,7 +93,7 @@ def test_wrong_weights_are_refused_by_name(copy, damage, reason):
 
 @pytest.mark.parametrize("change", [{"sizes": "huge"}, {"z_dim": "many"}])
 def test_settings_that_describe_no_network_are_refused(copy, change):
-    runfolder.write_settings(copy, {**runfolder.read_settings(copy), **change})
+    files.write_settings(copy, {**files.read_settings(copy), **change})
     with pytest.raises(FolderError, match="settings"):
         saved.load_networks(copy)
 
@@ -109,7 +108,7 @@ def test_a_row_that_is_still_being_written_is_left_out(copy):
 @pytest.mark.parametrize("text, reason", [
     ("", "cannot be read"), ("epoch,loss_gen\n1,2\n", "no column loss_dis"),
     ("epoch,loss_gen\n1,two\n", "two"), ("epoch,loss_gen\n1\n", "too few"),
-    (",".join(runfolder.LOSS_COLUMNS) + "\n", "no epoch is finished")])
+    (",".join(files.LOSS_COLUMNS) + "\n", "no epoch is finished")])
 def test_a_log_that_is_none_is_refused_by_name(copy, text, reason):
     (copy / "losses.csv").write_text(text)
     with pytest.raises(FolderError, match=rf"{reason}.*losses\.csv|losses\.csv.*{reason}"):

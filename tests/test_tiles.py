@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import plot
 from look import tiles
 
 
@@ -36,7 +37,7 @@ def test_every_pixel_of_an_image_is_a_square_from_black_to_white_on_the_images_o
     images[0, 0, 3, 5] = 40  # highest: white; all else black
     images[1] = -7
     images[1, 0, 9, 9] = -8  # lowest: black; all else white
-    tiles.sample_grid(images, None, tmp_path / "x.png")
+    plot.sample_grid(images, None, tmp_path / "x.png")
     first, second = np.split(pixels(tmp_path / "x.png")[18:-18, 18:-18], [174], axis=1)
     square = np.zeros((28, 28), int)
     square[3, 5] = 255
@@ -48,7 +49,7 @@ def test_every_pixel_of_an_image_is_a_square_from_black_to_white_on_the_images_o
 
 @pytest.mark.parametrize("n, columns, rows", [(1, 1, 1), (5, 3, 2), (9, 3, 3), (25, 5, 5)])
 def test_the_grid_is_nearly_square_for_any_number_of_images(tmp_path, n, columns, rows):
-    tiles.sample_grid(np.zeros((n, 1, 28, 28)), None, tmp_path / "x.png")
+    plot.sample_grid(np.zeros((n, 1, 28, 28)), None, tmp_path / "x.png")
     height, width = pixels(tmp_path / "x.png").shape
     assert (width - 24) // 180 == columns and (height - 24) // 180 == rows
 
@@ -56,14 +57,14 @@ def test_the_grid_is_nearly_square_for_any_number_of_images(tmp_path, n, columns
 def test_rgb_images_are_drawn_in_colour(tmp_path):
     images = np.zeros((1, 3, 28, 28))
     images[0, 0] = 1
-    tiles.sample_grid(images, None, tmp_path / "x.png")
+    plot.sample_grid(images, None, tmp_path / "x.png")
     assert pixels(tmp_path / "x.png")[100, 100].tolist() == [255, 0, 0]
 
 
 def test_the_probability_stands_above_its_own_image(tmp_path, nine, prob):
-    tiles.sample_grid(nine, prob, tmp_path / "a.png")
+    plot.sample_grid(nine, prob, tmp_path / "a.png")
     prob[4] = 0.789
-    tiles.sample_grid(nine, prob, tmp_path / "b.png")
+    plot.sample_grid(nine, prob, tmp_path / "b.png")
     a, b = pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png")
     top, bottom, left, right = changed_box(a, b)
     tile = tiles.draw_tiles(nine).size[0] // 3
@@ -76,21 +77,21 @@ def test_the_probability_stands_above_its_own_image(tmp_path, nine, prob):
 
 def test_the_title_names_the_epoch_and_a_long_one_still_fits(tmp_path, nine, prob):
     for name, title in [("a", "epoch 1"), ("b", "epoch 2"), ("c", "a long title " * 8)]:
-        tiles.sample_grid(nine, prob, tmp_path / f"{name}.png", title=title)
+        plot.sample_grid(nine, prob, tmp_path / f"{name}.png", title=title)
     a, b, c = (pixels(tmp_path / f"{name}.png") for name in "abc")
     assert changed_box(a, b)[1] < 40
     assert (c[:40, -18:] == 255).all() and (c[:40, :18] == 255).all() and (c[:40] < 255).any()
 
 
 def test_the_same_images_give_the_same_bytes(tmp_path, nine, prob):
-    tiles.sample_grid(nine, prob, tmp_path / "a.png", title="epoch 1")
-    tiles.sample_grid(nine, prob, tmp_path / "b.png", title="epoch 1")
+    plot.sample_grid(nine, prob, tmp_path / "a.png", title="epoch 1")
+    plot.sample_grid(nine, prob, tmp_path / "b.png", title="epoch 1")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_drawing_leaves_the_images_and_the_random_stream_alone(tmp_path, nine, prob):
     before, state = nine.copy(), np.random.get_state()
-    tiles.sample_grid(nine, prob, tmp_path / "a.png")
+    plot.sample_grid(nine, prob, tmp_path / "a.png")
     np.testing.assert_array_equal(nine, before)
     np.testing.assert_array_equal(np.random.get_state()[1], state[1])
     assert np.random.get_state()[2:] == state[2:]
@@ -98,7 +99,7 @@ def test_drawing_leaves_the_images_and_the_random_stream_alone(tmp_path, nine, p
 
 @pytest.mark.parametrize("step", ["os.fsync", "os.replace"])
 def test_a_full_disk_leaves_the_older_picture_whole(tmp_path, nine, prob, monkeypatch, step):
-    tiles.sample_grid(nine, prob, tmp_path / "a.png")
+    plot.sample_grid(nine, prob, tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
 
     def full(*args):
@@ -106,19 +107,19 @@ def test_a_full_disk_leaves_the_older_picture_whole(tmp_path, nine, prob, monkey
 
     monkeypatch.setattr(step, full)
     with pytest.raises(OSError, match="No space"):
-        tiles.sample_grid(-nine, prob, tmp_path / "a.png")
+        plot.sample_grid(-nine, prob, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_a_thousand_pictures_are_quick_and_small_and_leave_no_memory_behind(tmp_path, nine, prob):
-    tiles.sample_grid(nine, prob, tmp_path / "a.png")  # reads the font, once
+    plot.sample_grid(nine, prob, tmp_path / "a.png")  # reads the font, once
     tracemalloc.start()
-    tiles.sample_grid(nine, prob, tmp_path / "a.png")
+    plot.sample_grid(nine, prob, tmp_path / "a.png")
     start, _ = tracemalloc.get_traced_memory()
     began = time.process_time()
     for _ in range(100):
-        tiles.sample_grid(nine, prob, tmp_path / "a.png", title="epoch 1000")
+        plot.sample_grid(nine, prob, tmp_path / "a.png", title="epoch 1000")
     seconds = (time.process_time() - began) / 100
     end, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

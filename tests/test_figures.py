@@ -7,9 +7,9 @@ import pytest
 import scipy.linalg
 from threadpoolctl import threadpool_info
 
-import mnist
 from dcgan import Generator, draw
-from look.judge import COLUMNS, Judge, best, frechet_distance
+from images import mnist
+from judge.figures import COLUMNS, Judge, best, frechet_distance
 
 FIGURES = COLUMNS[1:]
 

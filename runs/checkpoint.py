@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from runs.runfolder import replace_file
+from runs.files import replace_file
 
 FORMAT = 1
 

@@ -4,9 +4,12 @@ They need a CPU, scikit-learn and no download.
 """
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-# scikit-learn takes a second to import: the classes that need it do so, and --help does not wait.
+import dcgan
 
 COLUMNS = ("epoch", "frechet", "precision", "recall", "digit_share", "diversity", "nearest")
 
@@ -38,8 +41,6 @@ class Judge:
     """
 
     def __init__(self, images, labels, digit):
-        import sklearn.neighbors  # noqa: F401 (what is not loaded yet is not limited below)
-
         order = np.random.RandomState(0).permutation(len(images))
         own = order if digit == "all" else order[labels[order] == digit]
         if len(own) < 2 * FEWEST:
@@ -67,8 +68,6 @@ class Judge:
 
     def sample(self, gen):
         """The images to measure gen by, float32 (n_samples, 1, 28, 28): always of the same z's."""
-        import dcgan
-
         z = np.random.RandomState(0).uniform(-1, 1, (self.n_samples, gen.z_dim)).astype(np.float32)
         return dcgan.draw(gen, z)
 
@@ -138,8 +137,6 @@ class _Space:
     """
 
     def __init__(self, images):
-        from sklearn.decomposition import PCA
-
         # Fewer components than images: in as many, any image would be equally far from all of them.
         self._pca = PCA(min(COMPONENTS, len(images) - 1), svd_solver="covariance_eigh")
         self._pca.fit(standardize(images))
@@ -162,8 +159,6 @@ class _Classifier:
     """
 
     def __init__(self, images, labels):
-        from sklearn.neighbors import KNeighborsClassifier
-
         self._space = _Space(images)
         self._nearest = KNeighborsClassifier(min(5, len(images) - 1))
         self._nearest.fit(self._space(images), labels)
@@ -214,16 +209,12 @@ class _Manifold:
     """
 
     def __init__(self, points):
-        from sklearn.neighbors import NearestNeighbors
-
         self.points = points
         radii = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors()[0][:, -1]
         self._kept = radii <= np.quantile(radii, KEPT)
         self._radii = radii[self._kept]
 
     def share_inside(self, points):
-        from sklearn.metrics import pairwise_distances
-
         distances = pairwise_distances(points, self.points[self._kept])
         return np.mean((distances <= self._radii).any(axis=1))
 
@@ -232,8 +223,6 @@ class _Neighbours:
     """Training images, among which the one nearest to a sample is looked for."""
 
     def __init__(self, features):
-        from sklearn.neighbors import NearestNeighbors
-
         self._index = NearestNeighbors().fit(features)
         # The nearest is the image itself, the second its neighbour.
         self._typical = self._index.kneighbors(features[:HELD_OUT], 2)[0][:, 1].mean()
@@ -244,8 +233,6 @@ class _Neighbours:
 
 
 def _mean_distance(features):
-    from sklearn.metrics import pairwise_distances
-
     return pairwise_distances(features).sum() / (len(features) * (len(features) - 1))
 
 

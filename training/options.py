@@ -1,8 +1,9 @@
 """The flags of trainer.py: names, defaults, what is allowed, what they mean."""
 
 import argparse
-import math
 import re
+
+from cli.flags import Parser, number, whole
 
 RECIPES = {
     # What the post's author ran.
@@ -16,42 +17,12 @@ DEFAULTS = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, where argparse prints the usage first."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")
-
-
-def whole(low, high=None):
-    """The type of a flag that takes whole numbers from low to high."""
-    def parse(text):
-        if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low or (
-                high is not None and int(text) > high):
-            allowed = f"{low} to {high}" if high is not None else f"{low} or more"
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, {allowed}")
-        return int(text)
-    return parse
-
-
 def _digit(text):
     if text == "all":
         return text
     if not re.fullmatch(r"[0-9]", text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a digit, 0 to 9, or all")
     return int(text)
-
-
-def _number(allowed, accept):
-    def parse(text):
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and accept(value)):
-            raise argparse.ArgumentTypeError(f"'{text}' is not {allowed}")
-        return value
-    return parse
 
 
 def parse(argv):
@@ -62,9 +33,9 @@ def parse(argv):
         description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST, on the CPU,\n"
                     "and writes a picture after every epoch.",
         epilog="examples:\n"
-               "  python trainer.py --digit 0 --epochs 1000    the post's run\n"
-               "  python trainer.py --recipe paper --epochs 20 rough zeros in minutes\n"
-               "  python trainer.py --resume                   go on after an interruption\n")
+               "  python trainer.py --digit 0 --epochs 1000     the post's run\n"
+               "  python trainer.py --recipe paper --epochs 20  rough zeros in minutes\n"
+               "  python trainer.py --resume                    go on after an interruption\n")
     post, paper = RECIPES["post"], RECIPES["paper"]
 
     def by_recipe(name):
@@ -87,9 +58,9 @@ def parse(argv):
              "better pictures sooner. The next three flags win over it (default: post)")
     add("--batch-size", type=whole(2), metavar="N",
         help=f"images per iteration {by_recipe('batch_size')}, or all images if there are fewer")
-    add("--alpha", type=_number("a number above 0", lambda x: x > 0), metavar="X",
+    add("--alpha", type=number("a number above 0", lambda x: x > 0), metavar="X",
         help=f"Adam's step size {by_recipe('alpha')}")
-    add("--beta1", type=_number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
+    add("--beta1", type=number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
         help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
     add("--z-dim", type=whole(1), metavar="N",
         help="length of the latent vector z (default: 100)")

@@ -55,6 +55,23 @@ class _Lines(_Stream):
             super().write(text.strip() + "\n")
 
 
+class _Bar(tqdm):
+    """A bar that leaves out what the terminal has no room for, from the end."""
+
+    details = ()  # what else there is to say, in ever fewer words
+
+    def __str__(self):
+        state = {**self.format_dict, "ncols": None}
+        width = self.format_dict["ncols"] or sys.maxsize
+        texts = [self.format_meter(**{**state, "bar_format": form.replace("{details}", details)})
+                 for form, words in (("{desc} |{bar:10}| {elapsed}<{remaining}, {details}",
+                                      self.details),
+                                     ("{desc} |{bar:10}| {elapsed}<{remaining}", ("",)),
+                                     ("{desc} {elapsed}<{remaining}", ("",)))
+                 for details in words]
+        return next((text for text in texts if len(text) < width), texts[-1][:width])
+
+
 class Console:
     """say() for stdout, warn() and error() for stderr, bar() for progress on stderr."""
 
@@ -79,9 +96,8 @@ class Console:
     def bar(self, total, done, what):
         """A tqdm bar; in a pipe, a line every half minute."""
         live = self._err.isatty()
-        return tqdm(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
+        return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
                     mininterval=0.1 if live else 30, maxinterval=10 if live else 60,
-                    bar_format="{desc} |{bar:10}| {elapsed}<{remaining}{postfix}",
                     file=self._err if live else _Lines(sys.stderr))
 
 

@@ -5,42 +5,35 @@ import math
 import os
 import shlex
 import shutil
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-from look import judge, page
-from look.watch import Watch
-from runs import runfolder, saved
-from runs.runfolder import FolderError
+import dcgan
+import plot
+from judge import figures
+from judge.watch import Watch
+from look import page
+from runs import checkpoint, files, saved
+from runs.files import FolderError
 
 
 class Run:
     """A run and its folder: pictures, log and checkpoints of a Trainer at work."""
 
-    def __init__(self, folder, settings, images, console, signals):
-        """images: those of all digits."""
-        import checkpoint
-        import dcgan
-        from trainer import Trainer
-
+    def __init__(self, folder, settings, images, trainer, console, signals):
+        """images: those of all digits. trainer: an untrained Trainer of the settings' networks."""
         own = images.of(settings["digit"])
-        self.folder, self.console, self.signals, self.x = folder, console, signals, own.x
-        self.settings = {
-            **settings, "images": len(own.x), "channels": own.x.shape[1],
-            "data_source": own.source, "fingerprint": own.fingerprint,
-            "environment": checkpoint.environment()}
+        self.folder, self.settings, self.trainer = folder, settings, trainer
+        self.console, self.signals, self.x = console, signals, own.x
         self.judge = self._make_judge(images)
         if self.judge:
             # Beside the figures of the samples: what a perfect generator would get.
             self.settings["real_figures"] = {name: round(value, 4) for name, value in
                                              self.judge.reference_real().items()
                                              if math.isfinite(value)}
-        sizes = dcgan.SIZES[settings["sizes"]]
-        np.random.seed(settings["seed"])
-        gen = dcgan.Generator(settings["z_dim"], own.x.shape[1], sizes)
-        dis = dcgan.Discriminator(own.x.shape[1], sizes)
-        self.trainer = Trainer(gen, dis, settings["alpha"], settings["beta1"])
         # The pictures' own random stream: the training's must not notice them.
         stream = np.random.default_rng(settings["seed"])
         self.z = stream.uniform(-1, 1, (9, settings["z_dim"])).astype(np.float32)
@@ -52,7 +45,7 @@ class Run:
         if self.settings["quality_every"] == 0:
             return None
         try:
-            return judge.Judge(images.x, images.labels, self.settings["digit"])
+            return figures.Judge(images.x, images.labels, self.settings["digit"])
         except ValueError as error:
             self.console.warn(f"quality is not measured: {error}")
             return None
@@ -72,8 +65,6 @@ class Run:
         self._restore_files()
 
     def _check_room(self):
-        import checkpoint
-
         (path,) = checkpoint.paths(self.folder)
         needed = 2 * path.stat().st_size  # the one before, and the one that is being written
         if shutil.disk_usage(self.folder).free < needed:
@@ -82,8 +73,6 @@ class Run:
 
     def load(self, arrays):
         """Takes over a checkpoint, all of it checked before anything changes."""
-        import checkpoint
-
         like = self._arrays(self.trainer.state())
         for name in ("permutation", "losses", "quality"):  # as long as the run has got
             like[name] = np.empty(arrays.get(name, like[name]).shape, like[name].dtype)
@@ -102,15 +91,15 @@ class Run:
         # What was kept of an epoch only because it was the last, and is so no longer.
         self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
         if not self._is_due("picture_every", self.trainer.epoch):
-            runfolder.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
+            files.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
         self._restore_files()
 
     def _restore_files(self):
         """Brings the folder to the state of the trainer: what came later is made again."""
-        runfolder.write_settings(self.folder, self.settings)
-        runfolder.write_table(self.folder / runfolder.LOSSES, runfolder.LOSS_COLUMNS, self.losses)
+        files.write_settings(self.folder, self.settings)
+        files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
-            runfolder.write_table(self.folder / runfolder.QUALITY, judge.COLUMNS, self.quality)
+            files.write_table(self.folder / files.QUALITY, figures.COLUMNS, self.quality)
         if self.trainer.epoch == 0 and self.trainer.iteration == 0:
             self.draw()
             self.measure()
@@ -131,13 +120,17 @@ class Run:
                     epoch_begun = time.perf_counter()
                     self.record(means, seconds)
                     rate = self.iterations * settings["batch_size"] / seconds
-                    bar.set_postfix_str(f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
-                                        f"{rate:,.0f} images/s", refresh=False)
+                    bar.details = (f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
+                                   f"{rate:,.0f} images/s",
+                                   f"loss {means[0]:.3f} {means[1]:.4f}, {rate:,.0f}/s",
+                                   f"loss {means[0]:.3f} {means[1]:.4f}")
                 bar.set_description_str(f"epoch {trainer.epoch}/{settings['epochs']}",
                                         refresh=False)
                 bar.update(trainer.epoch + trainer.iteration / self.iterations - bar.n)
                 if self.signals.received and trainer.epoch < settings["epochs"]:
-                    return self.stop()
+                    break
+        if trainer.epoch < settings["epochs"]:
+            return self.stop()
         return self.finish(time.perf_counter() - begun, trainer.epoch - first)
 
     def record(self, means, seconds):
@@ -147,7 +140,7 @@ class Run:
             self.draw()
         loss_gen, loss_dis, prob_real, prob_generated = means
         row = (epoch, loss_gen, loss_dis, round(seconds, 3), prob_real, prob_generated)
-        runfolder.append_row(self.folder / runfolder.LOSSES, row)
+        files.append_row(self.folder / files.LOSSES, row)
         self.losses.append(row)
         if self._is_due("quality_every", epoch):
             self.measure()
@@ -160,9 +153,9 @@ class Run:
     def _look(self, row):
         """Shows the watch an epoch's row of losses.csv, and its figures if it was measured."""
         epoch, _, loss_dis, _, prob_real, prob_generated = row
-        figures = next((dict(zip(judge.COLUMNS[1:], measured)) for number, *measured in
-                        reversed(self.quality) if number == epoch), None)
-        return self.watch.update(epoch, loss_dis, prob_real, prob_generated, figures)
+        measured = next((dict(zip(figures.COLUMNS[1:], values)) for number, *values in
+                         reversed(self.quality) if number == epoch), None)
+        return self.watch.update(epoch, loss_dis, prob_real, prob_generated, measured)
 
     def _is_due(self, name, epoch):
         """Whether epoch is one of every settings[name], or the last."""
@@ -172,33 +165,28 @@ class Run:
     def measure(self):
         """Keeps the figures of quality, if there are any."""
         if self.judge:
-            figures = self.judge.measure(self.judge.sample(self.trainer.gen))
-            row = (self.trainer.epoch, *(figures[name] for name in judge.COLUMNS[1:]))
-            runfolder.append_row(self.folder / runfolder.QUALITY, row)
+            measured = self.judge.measure(self.judge.sample(self.trainer.gen))
+            row = (self.trainer.epoch, *(measured[name] for name in figures.COLUMNS[1:]))
+            files.append_row(self.folder / files.QUALITY, row)
             self.quality.append(row)
 
     def draw(self):
         """The picture of this epoch, and before the first one that of the real images."""
-        import dcgan
-        import plot
-
         epoch, caption = self.trainer.epoch, saved.caption(self.settings)
         if epoch == 0:
-            plot.sample_grid(self.real, None, self.folder / runfolder.REAL,
+            plot.sample_grid(self.real, None, self.folder / files.REAL,
                              title=f"real images, {caption}")
         images = dcgan.draw(self.trainer.gen, self.z)
         plot.sample_grid(images, dcgan.prob_real(self.trainer.dis, images),
-                         runfolder.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}")
+                         files.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}")
 
     def _arrays(self, state):
         return {**state, "z": self.z,
-                "losses": _table(self.losses, runfolder.LOSS_COLUMNS),
-                "quality": _table(self.quality, judge.COLUMNS)}
+                "losses": _table(self.losses, files.LOSS_COLUMNS),
+                "quality": _table(self.quality, figures.COLUMNS)}
 
     def save(self):
         """Writes a checkpoint, unless NaN or infinity has got into it."""
-        import checkpoint
-
         trainer = self.trainer
         state = trainer.state()
         try:
@@ -239,19 +227,18 @@ class Run:
         """Saves and says how to go on. Returns the exit code for the signal."""
         self.save()
         self.show()
-        out = "" if str(self.folder) == "result" else f" --out {shlex.quote(str(self.folder))}"
         self.console.say(f"stopped after epoch {self.trainer.epoch}; nothing is lost, go on with:\n"
-                         f"  python trainer.py --resume{out}")
+                         f"  {_command_to_resume(self.folder)}")
         return 128 + self.signals.received
 
     def finish(self, seconds, epochs):
         """Leaves the networks in the folder and says what there is to see. Returns 0."""
         state = self.trainer.state()
-        for name in (runfolder.GENERATOR, runfolder.DISCRIMINATOR):
+        for name in (files.GENERATOR, files.DISCRIMINATOR):
             prefix = name.removesuffix(".npz") + "/"
             arrays = {key.removeprefix(prefix): state[key] for key in sorted(state)
                       if key.startswith(prefix)}
-            runfolder.replace_file(self.folder / name, lambda file: np.savez(file, **arrays))
+            files.replace_file(self.folder / name, lambda file: np.savez(file, **arrays))
         say = self.console.say
         if epochs:
             rate = epochs * self.iterations * self.settings["batch_size"] / seconds
@@ -261,14 +248,31 @@ class Run:
                 "more")
         say(f"last losses    loss_gen {self.losses[-1][1]:.4f}, loss_dis {self.losses[-1][2]:.4f} "
             "(at balance 0.693, 1.386)")
-        say(f"pictures       {runfolder.picture(self.folder, self.losses[-1][0])} and those before")
-        say(f"page           {self.folder / runfolder.PAGE}, to scrub through the epochs")
-        say(f"networks       {self.folder / runfolder.GENERATOR}, {runfolder.DISCRIMINATOR}")
+        say(f"pictures       {files.picture(self.folder, self.losses[-1][0])} and those before")
+        say(f"page           {self.folder / files.PAGE}, to scrub through the epochs")
+        say(f"networks       {self.folder / files.GENERATOR}, {files.DISCRIMINATOR}")
         return 0
 
 
 def _table(rows, columns):
     return np.array(rows, np.float64).reshape(-1, len(columns))
+
+
+def _command_to_resume(folder):
+    """What to type, where the user is, to go on: make's command if make has started us."""
+    flags = shlex.join(["--resume", *([] if str(folder) == "result" else ["--out", str(folder)])])
+    if "MAKELEVEL" in os.environ:
+        # make -C leaves the shell's own folder in PWD.
+        here, there = os.getcwd(), os.environ.get("PWD", os.getcwd())
+        elsewhere = [] if os.path.realpath(there) == os.path.realpath(here) else ["-C", here]
+        return shlex.join(["make", *elsewhere, "train", "ARGS=" + flags.replace("$", "$$")])
+    script = Path(__file__).parents[1] / "trainer.py"
+    return shlex.join([_shortest(sys.executable), _shortest(script)]) + " " + flags
+
+
+def _shortest(path):
+    """As seen from here, if that is not longer."""
+    return min(os.path.relpath(path), str(path), key=len)
 
 
 def _duration(seconds):

@@ -2,7 +2,7 @@
 
 import math
 
-from look.judge import best
+from judge.figures import best
 
 
 class Watch:

@@ -1,0 +1,36 @@
+"""What all our command lines have in common: one line for a bad flag, and types of flags."""
+
+import argparse
+import math
+import re
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, where argparse prints the usage first."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")
+
+
+def whole(low, high=None):
+    """The type of a flag that takes whole numbers from low to high."""
+    def parse(text):
+        if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low or (
+                high is not None and int(text) > high):
+            allowed = f"{low} to {high}" if high is not None else f"{low} or more"
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, {allowed}")
+        return int(text)
+    return parse
+
+
+def number(allowed, accept):
+    """The type of a flag that takes finite numbers for which accept says yes; allowed in words."""
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and accept(value)):
+            raise argparse.ArgumentTypeError(f"'{text}' is not {allowed}")
+        return value
+    return parse
