@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+import networks
+
 from images import mnist
 from judge.figures import COLUMNS, Judge, best
 from runs import files, saved
@@ -35,7 +37,7 @@ def measure_run(folder, data=None):
     rows[epoch] = judge.measure(judge.sample(gen))
     if 0 not in rows:
         np.random.seed(settings["seed"])
-        untrained, _ = saved.build_networks(settings)
+        untrained, _ = networks.build(settings)
         rows[0] = judge.measure(judge.sample(untrained))
     return judge, dict(sorted(rows.items()))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-import dcgan
+import networks
 from chainer_cpu import chainer
 from runs import checkpoint, files
 from runs.files import FolderError, read_settings
@@ -65,13 +65,6 @@ def pictures(folder):
     return dict(sorted(found.items()))
 
 
-def build_networks(settings):
-    """The untrained Generator and Discriminator of a run's settings, drawn in this order."""
-    sizes, channels = dcgan.SIZES[settings["sizes"]], settings["channels"]
-    return (dcgan.Generator(settings["z_dim"], channels, sizes),
-            dcgan.Discriminator(channels, sizes))
-
-
 def load_networks(folder):
     """The newest networks of a run: (Generator, Discriminator or None, epoch).
 
@@ -81,7 +74,7 @@ def load_networks(folder):
     """
     settings = read_settings(folder)
     try:
-        gen, dis = build_networks(settings)
+        gen, dis = networks.build(settings)
         epoch = settings["epochs"]
     except (KeyError, TypeError, ValueError) as error:
         raise FolderError(f"the settings describe no networks ({Path(folder) / files.SETTINGS},"

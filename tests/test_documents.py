@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
 DOCUMENTS = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "pretrained" / "README.md"]
 # All but the tests: the README says that there is a file per room.
-FILES = [path for folder in (".", "images", "training", "look", "judge", "runs", "cli", "chainer_cpu",
-                        "benchmarks")
+FILES = [path for folder in (".", "images", "networks", "training", "look", "judge", "runs", "cli",
+                        "chainer_cpu", "benchmarks")
          for path in sorted((ROOT / folder).glob("*")) if path.suffix in (".py", ".html")
          and path.name != "__init__.py"]
 

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Each floor may import those behind it. Rooms that share a floor do not know each other.
-ARROWS = ("trainer.py > training > plot.py > look > judge > runs > images dcgan.py"
-          " > chainer_cpu > chainer")
+ARROWS = ("trainer.py > training > plot.py > look > judge > runs > images networks"
+          " > dcgan.py > chainer_cpu > chainer")
 QUALITY = "quality.py > judge"  # and what is behind it
 EVERYBODY = "cli"               # imports none of the others
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import dcgan
+import networks
 import plot
 from judge import figures
 from judge.watch import Watch
@@ -210,7 +211,7 @@ class Run:
         """Says what is about to run, before anything that takes a while."""
         settings, trainer = self.settings, self.trainer
         say = self.console.say
-        maps = {"listing": "3-4-6-10-28", "comment": "3-4-5-10-28"}[settings["sizes"]]
+        maps = "-".join(map(str, networks.map_sizes(settings)))
         say(f"images         {len(self.x):,} of {saved.caption(settings)}")
         say(f"iterations     {self.iterations} per epoch, batch {settings['batch_size']:,}")
         say(f"optimiser      Adam, alpha {settings['alpha']:g}, beta1 {settings['beta1']:g} "

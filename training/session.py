@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+import networks
+
 from cli.console import Console, Interrupted, Signals
 from images import mnist
 from images.errors import DataError, DataPathError, DataWarning
-from runs import checkpoint, files, saved
+from runs import checkpoint, files
 from runs.checkpoint import CheckpointError
 from runs.files import FolderError
 from training import options
@@ -76,7 +78,7 @@ class Session:
     def networks(self):
         """The untrained generator and discriminator of the settings, from the seed."""
         np.random.seed(self.settings["seed"])
-        return saved.build_networks(self.settings)
+        return networks.build(self.settings)
 
     def train(self, trainer):
         """Trains to the last epoch, or until a signal says to stop."""
