@@ -17,6 +17,7 @@ from images.idx import FOUR_FILES
 
 # Of all 54,880,000 pixels and then all 70,000 labels, in the order of those files and of OpenML.
 MNIST_SHA256 = "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"
+DIGITS = "8×8 digits (scikit-learn)"  # the source of those
 # Batch normalization needs at least two images to average over.
 FEWEST_IMAGES = 2
 
@@ -70,10 +71,20 @@ def load(digit=0, data="auto"):
     return Images(x, labels, source).of(digit)
 
 
+def settled(data, images):
+    """What names the images again that data has given: "auto" becomes what it has found.
+
+    So a run that goes on does not ask the network for what it did without.
+    """
+    if data != "auto" or os.environ.get("MNIST_DIR"):
+        return data
+    return "digits" if images.source == DIGITS else "openml"
+
+
 def _read(data):
     """All images of data: pixels uint8 (n, 28, 28), labels uint8 (n,), and the source."""
     if data == "digits":
-        return *digits.read(), "8×8 digits (scikit-learn)"
+        return *digits.read(), DIGITS
     if data == "auto" and os.environ.get("MNIST_DIR"):
         return _checked("IDX files", os.environ["MNIST_DIR"],
                         *idx.read(os.environ["MNIST_DIR"], "MNIST_DIR"))

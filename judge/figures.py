@@ -36,8 +36,8 @@ class Judge:
     The split is drawn from a stream of its own, the same for every run: nothing of the training's
     random state is touched, and runs on the same images can be compared.
 
-    All is computed in one thread. scikit-learn's threads wait for each other at barriers: beside
-    other busy processes 1000 samples and 6,903 images took two of them 0.9 s, one alone 0.13 s.
+    All is computed in one thread: scikit-learn's wait for each other at barriers, and are slower
+    than one where the cores have other work (docs/decisions.md, "Figures in one thread").
     """
 
     def __init__(self, images, labels, digit):
@@ -132,8 +132,7 @@ class _Space:
     As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
     norm 1 (a blank image stays 0). Distances between the values as they are would take haze for
     digits: it lies near the mean image, and that is nearer to many real images than these are to
-    each other. The untrained generator had precision 1.00 then on MNIST's threes, fives and eights;
-    like this, 0.00 on every digit.
+    each other (docs/decisions.md, "Neither brightness nor contrast").
     """
 
     def __init__(self, images):
@@ -150,12 +149,9 @@ class _Space:
 class _Classifier:
     """Tells the digit of an image: that of most of the five nearest real images, or none.
 
-    With 10,000 images of MNIST it is right for 96.3 % of the others (zeros: 99.3 %), fitted in
-    0.1 s and with nothing that might not converge; a perceptron of 100 units got 95.0 %, an RBF-SVM
-    96.8 %, ten times as slowly. A classifier that must choose takes haze for a digit, mostly 1, 5
-    or 6, so an image shows none if it is farther from the nearest real image than 99 % of these
-    are from each other. (Held-out zeros: 99.1 % are zeros then, debris of a bad epoch 31 and no
-    longer 86 %.)
+    Fitted at once, with nothing that might not converge. A classifier that must choose takes haze
+    for a digit, so an image shows none if it is farther from the nearest real image than 99 % of
+    these are from each other (docs/decisions.md, "The classifier").
     """
 
     def __init__(self, images, labels):
@@ -202,10 +198,9 @@ def frechet_distance(real, generated):
 class _Manifold:
     """Where images lie: around each a sphere that reaches to its third nearest neighbour.
 
-    Unlike in Kynkäänniemi et al. 2019, the largest twentieth of the spheres does not count. One odd
-    image, far from all others, has a sphere that swallows haze and noise: with it the untrained
-    generator got precision 0.99 on MNIST's ones, without it 0.00, and held-out ones 0.86 instead
-    of 0.90. (Their section on realism scores leaves out half of the spheres for the same reason.)
+    Unlike in Kynkäänniemi et al. 2019, the largest twentieth of the spheres does not count: one odd
+    image, far from all others, has a sphere that swallows haze and noise (docs/decisions.md, "The
+    largest spheres"). Their section on realism scores leaves out half of them for that reason.
     """
 
     def __init__(self, points):

@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 
 import networks
-
-from images import mnist
 from judge.figures import COLUMNS, Judge, best
 from runs import files, saved
 from runs.files import FolderError
@@ -16,24 +14,14 @@ def measure_run(folder, data=None):
     """Measures what a run has in its folder. Returns (judge, {epoch: figures}).
 
     The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
-    data says where the images are now, if they have moved since. Raises FolderError, mnist's
-    DataError, and ValueError as Judge does.
+    data says where the images are now, if they have moved since. Raises FolderError, DataError,
+    and ValueError as Judge does.
     """
     gen, _, epoch = saved.load_networks(folder)
     rows = read_rows(Path(folder) / files.QUALITY)
     settings = saved.read_settings(folder)
-    try:
-        digit, where, fingerprint = (settings[name] for name in ("digit", "data", "fingerprint"))
-    except KeyError as error:
-        path = Path(folder) / files.SETTINGS
-        raise FolderError(f"the settings do not say which images ({path}, no {error}); restore "
-                          "that file") from None
-    where = data or where
-    images = mnist.load("all", where)
-    if images.of(digit).fingerprint != fingerprint:
-        raise FolderError(f"the images are not those that the run was trained on (--data, {where})"
-                          "; name those with --data")
-    judge = Judge(images.x, images.labels, digit)
+    images, _ = saved.load_images(folder, data)
+    judge = Judge(images.x, images.labels, settings["digit"])
     rows[epoch] = judge.measure(judge.sample(gen))
     if 0 not in rows:
         np.random.seed(settings["seed"])

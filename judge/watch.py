@@ -18,23 +18,7 @@ class Watch:
     - D is sure: its mean probabilities within 0.05 of 0 or 1 for 100 epochs, the distance more than
       twice as large.
 
-    Where these numbers come from: replayed on real runs, measured every 2 to 10 epochs, they told
-    nothing of runs that were getting better. The post's recipe on the 8×8 zeros has diversities of
-    0.05 to 0.09 up to epoch 70, but every 50 epochs gain 17 % or more; D is sure from epoch 2 to
-    129 and from 142 to 346, and the distance, at worst 1.4 times the best before, recovers from a
-    bad stretch at 220 that 50 epochs instead of 100 would have told of. The paper's recipe there
-    has diversities below 0.1 from epoch 120 to 270 and gains 15 %. Nor was anything told of MNIST's
-    zeros in 1000 epochs of the post's recipe (D's loss is below 0.001 for 90 epochs, to 113; D is
-    sure for up to 264 epochs at a time, the distance at worst 1.23 times the best before), in 300
-    of seed 1, in 1000 of the paper's.
-
-    They did tell, at epoch 510, of the post's recipe on the 8×8 zeros: good at 370 (distance 1.5),
-    debris since 420 (4 to 6), D sure since 355. At epoch 90 they told of the post's recipe with
-    --sizes comment on MNIST's zeros: one image for all z since epoch 10 (diversity 0.02 to 0.04),
-    the best of them at 40 (1.31). At 160 they told of the post's recipe with seed 2: D's loss below
-    0.001 since 32, and from 60 (1.00) until 210 (0.98) no distance as low. They do not tell of an
-    alpha of 0.005 that drew debris from epoch 60 to 200: D was sure for 97 epochs at a time there,
-    not for 100.
+    What these numbers told of on real runs: docs/decisions.md, "When the watch speaks".
     """
 
     def __init__(self):

@@ -12,7 +12,6 @@ from PIL import Image
 import dcgan
 from chainer_cpu import chainer
 from chainer_cpu import functions as F
-from images import mnist
 from judge.figures import standardize
 from look.tiles import draw_tiles, own_scale, real_labels, save_png, to_pixels
 from runs import saved
@@ -122,12 +121,7 @@ def nearest(run, n=12, seed=0, data=None, out=None):
     run's images are now, if not where they were (as trainer.py's --data).
     """
     gen, _, epoch = saved.load_networks(run)
-    settings = saved.read_settings(run)
-    images = mnist.load(settings["digit"], data or settings["data"])
-    real = images.x
-    if images.fingerprint != settings.get("fingerprint"):
-        raise FolderError(f"the images are not those that the run was trained on (--data, "
-                          f"{data or settings['data']}); name those with --data")
+    real = saved.load_images(run, data)[1].x
     images = _draw(gen, latent(seed, n, gen.z_dim))
     index, distance = nearest_of(images, real)
     _, between = nearest_of(real[:1000], real, itself=True)

@@ -8,6 +8,7 @@
     checkpoint-0990.npz              the whole state of the run (checkpoint.py), and the one before
     generator.npz, discriminator.npz the networks, at the end
     index.html                       the page to look at all this
+    .gitignore, .lock                for git: not to be committed; for other runs: in use
     samples.png, losses.png, ...     what plot.py has drawn, by its own names
 """
 
@@ -22,6 +23,7 @@ import filelock
 
 LOSS_COLUMNS = ("epoch", "loss_gen", "loss_dis", "seconds", "prob_real", "prob_generated")
 
+IGNORE = ".gitignore"  # a run is tens of megabytes that nobody wants to commit
 SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
 GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
 REAL, PAGE, LOCK = "real.png", "index.html", ".lock"
@@ -105,8 +107,8 @@ def discard(folder):
 
 def remove_leftovers(folder):
     """Removes the temporary files of a run that was killed while writing."""
-    for path in _own_files(folder, _TEMPORARY):
-        path.unlink()
+    for path in (*_own_files(folder, _TEMPORARY), Path(folder) / (IGNORE + _TEMPORARY)):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -131,6 +133,13 @@ def locked(folder):
         yield
     finally:
         lock.release()
+
+
+def ignore(folder):
+    """Tells git to leave the folder out, whatever its name. A .gitignore that is there stays."""
+    path = Path(folder) / IGNORE
+    if not path.exists():
+        replace_file(path, lambda file: file.write(b"*\n"))
 
 
 def write_settings(folder, settings):

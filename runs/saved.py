@@ -11,6 +11,8 @@ import numpy as np
 
 import networks
 from chainer_cpu import chainer
+from images import mnist
+from images.errors import DataPathError
 from runs import checkpoint, files
 from runs.files import FolderError, read_settings
 
@@ -63,6 +65,32 @@ def pictures(folder):
         raise FolderError(f"the run has no pictures ({folder}, no epoch-0000.png and so on); "
                           "train it with trainer.py")
     return dict(sorted(found.items()))
+
+
+def load_images(folder, data=None):
+    """The images of a run's data, all digits of them, and those that it was trained on.
+
+    data says where they are now, if not where they were (as trainer.py's --data). Raises DataError
+    as mnist.load does, and FolderError if they are not the run's.
+    """
+    settings = read_settings(folder)
+    try:
+        digit, where, fingerprint = (settings[name] for name in ("digit", "data", "fingerprint"))
+    except KeyError as error:
+        raise FolderError(f"the settings do not say which images ({Path(folder) / files.SETTINGS}, "
+                          f"no {error}); restore that file") from None
+    try:
+        images = mnist.load("all", data or where)
+    except DataPathError as error:
+        if data:
+            raise
+        raise FolderError(f"the run's images are no longer where they were ({folder}, {where}); "
+                          "name their folder with --data") from error
+    own = images.of(digit)
+    if own.fingerprint != fingerprint:
+        raise FolderError(f"the images are not those that the run was trained on (--data, "
+                          f"{data or where}); name those with --data")
+    return images, own
 
 
 def load_networks(folder):

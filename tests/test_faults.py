@@ -634,7 +634,7 @@ def test_memory_files_threads_and_time_stay_flat_over_a_thousand_epochs(tmp_path
 def test_the_same_bytes_whatever_the_hash_seed_and_the_folder(tmp_path, variable, values):
     folders = []
     for value in values:
-        files.append(tmp_path / value)
+        folders.append(tmp_path / value)
         folders[-1].mkdir()
         process = faults.script([*SETTINGS, "--epochs", "1", "--out", "run"], cwd=folders[-1],
                                 env={**os.environ, variable: value})

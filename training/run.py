@@ -97,6 +97,7 @@ class Run:
 
     def _restore_files(self):
         """Brings the folder to the state of the trainer: what came later is made again."""
+        files.ignore(self.folder)
         files.write_settings(self.folder, self.settings)
         files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
@@ -243,7 +244,8 @@ class Run:
         say = self.console.say
         if epochs:
             rate = epochs * self.iterations * self.settings["batch_size"] / seconds
-            say(f"done           {epochs:,} epochs in {_duration(seconds)}, {rate:,.0f} images/s")
+            say(f"done           {epochs:,} epoch{'s' * (epochs != 1)} in {_duration(seconds)}, "
+                f"{rate:,.0f} images/s")
         else:
             say(f"done           already complete, {self.trainer.epoch:,} epochs; --epochs N adds "
                 "more")

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 import networks
-
 from cli.console import Console, Interrupted, Signals
 from images import mnist
 from images.errors import DataError, DataPathError, DataWarning
@@ -136,6 +135,7 @@ class Session:
             warnings.showwarning = lambda message, *_, **__: self.console.warn(message)
             try:
                 self.images = mnist.load("all", settings["data"])
+                settings["data"] = mnist.settled(settings["data"], self.images)
             except DataPathError as error:
                 raise UsageError(error) from None
         return self.images.of(settings["digit"])
