@@ -59,6 +59,7 @@ class _Bar(tqdm):
     """A bar that leaves out what the terminal has no room for, from the end."""
 
     details = ()  # what else there is to say, in ever fewer words
+    _tail = ""
 
     def __str__(self):
         state = {**self.format_dict, "ncols": None}
@@ -69,7 +70,11 @@ class _Bar(tqdm):
                                      ("{desc} |{bar:10}| {elapsed}<{remaining}", ("",)),
                                      ("{desc} {elapsed}<{remaining}", ("",)))
                  for details in words]
-        return next((text for text in texts if len(text) < width), texts[-1][:width])
+        return next((text for text in texts if len(text) < width), texts[-1][:width]) + self._tail
+
+    def close(self):
+        self._tail = "  "  # covers the ^C that a terminal shows
+        super().close()
 
 
 class Console:

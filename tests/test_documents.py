@@ -1,9 +1,15 @@
 """What the documents promise: files that exist, links that lead somewhere, two READMEs alike."""
 
+import os
 import re
+import struct
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
@@ -51,6 +57,36 @@ def test_both_readmes_have_the_same_commands_and_figures():
 
     english, japanese = map(facts, READMES)
     assert japanese == english
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_every_command_can_be_pasted_into_a_shell(readme):
+    lines = [line[4:] for line in readme.read_text(encoding="utf-8").splitlines()
+             if line.startswith("    ")]
+    assert len(lines) > 10
+    subprocess.run(["sh", "-n"], input="\n".join(lines), text=True, check=True)
+    # All but the commands is a comment.
+    words = {"make", "python", ".venv/bin/python", "source", "git", "pip", "mpiexec"}
+    assert {line.split()[0] for line in lines} <= words
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_the_lines_from_python_train_and_leave_a_picture(readme, tmp_path):
+    (lines,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(lines.splitlines()) <= 10
+    for name, array in (("images", np.zeros((120, 28, 28))), ("labels", np.zeros(120))):
+        for part in ("train", "t10k"):
+            header = struct.pack(f">{array.ndim + 1}I", 0x0800 + array.ndim, *array.shape)
+            noise = np.random.RandomState(0).randint(0, 256, array.shape) * (array.ndim > 1)
+            (tmp_path / f"{part}-{name}-idx{array.ndim}-ubyte").write_bytes(
+                header + noise.astype(np.uint8).tobytes())
+    done = subprocess.run(
+        [sys.executable, "-c", lines.replace("epochs=20", "epochs=1")], cwd=tmp_path, text=True,
+        capture_output=True,
+        env={**os.environ, "MNIST_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "zeros.png") as picture:
+        assert picture.width > 3 * 28
 
 
 def test_every_fault_of_the_table_names_tests_that_exist():
