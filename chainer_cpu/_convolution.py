@@ -154,7 +154,7 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
         if 1 in indexes:
             yield self.layer.weight_gradient(gy, self.laid)
         if 2 in indexes:
-            yield column_sums(pixel_major(gy), gy.shape[1])
+            yield column_sums(pixel_major(gy))
 
 
 class Deconvolution2D(FirstOrder, chainer.FunctionNode):
@@ -181,4 +181,4 @@ class Deconvolution2D(FirstOrder, chainer.FunctionNode):
             yield self.layer.weight_gradient(x, laid)
         if 2 in indexes:
             few = gy.shape[1] == 1
-            yield gy.sum(axis=(0, 2, 3)) if few else column_sums(pixel_major(gy), gy.shape[1])
+            yield gy.sum(axis=(0, 2, 3)) if few else column_sums(pixel_major(gy))

@@ -106,11 +106,11 @@ def weight_products(share, shares, blas, a_index, b_index, y_index, a, a_step, l
 
 
 @_kernel
-def sums(share, shares, x, partial, rows, channels, tasks):
-    """partial[t] = sum of the rows of task t; x is (rows, C), partial (tasks, C)."""
-    partial = partial.reshape((tasks, channels))
+def sums(share, shares, x, totals, rows, channels, tasks):
+    """Sums over the rows of each task; x is (rows, C), totals (tasks, C)."""
+    totals = totals.reshape((tasks, channels))
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
-        total = partial[t]
+        total = totals[t]
         total[:] = 0
         for r in range(rows * t // tasks, rows * (t + 1) // tasks):
             row = x[r * channels:(r + 1) * channels]
@@ -119,117 +119,101 @@ def sums(share, shares, x, partial, rows, channels, tasks):
 
 
 @_kernel
-def moments(share, shares, x, means, squares, rows, channels, tasks):
-    """Mean, and sum of squared deviations from it, of the rows of each task; both (tasks, C)."""
-    means, squares = means.reshape((tasks, channels)), squares.reshape((tasks, channels))
-    for t in range(tasks * share // shares, tasks * (share + 1) // shares):
-        begin, end = rows * t // tasks, rows * (t + 1) // tasks
-        mean, square = means[t], squares[t]
-        mean[:] = 0
-        square[:] = 0
-        for r in range(begin, end):
-            row = x[r * channels:(r + 1) * channels]
-            for c in range(channels):
-                mean[c] += row[c]
-        for c in range(channels):
-            mean[c] /= x.dtype.type(end - begin)
-        for r in range(begin, end):
-            row = x[r * channels:(r + 1) * channels]
-            for c in range(channels):
-                deviation = row[c] - mean[c]
-                square[c] += deviation * deviation
+def moments(share, shares, x, totals, rows, channels, tasks):
+    """Per task, sums over its rows of their difference from the first row of all and of its square.
 
-
-@_kernel
-def _four(scales, channels):
-    return (scales[:channels], scales[channels:2 * channels], scales[2 * channels:3 * channels],
-            scales[3 * channels:])
-
-
-@_kernel
-def normalize(share, shares, x, scales, y, rows, channels, relu):
-    """y = gamma * (x - mean) * inv_std + beta, or the positive part of that, on (rows, C).
-
-    scales is (4, C): mean, inv_std, gamma, beta.
+    totals is (2, tasks, C). The first row stands for the mean, which is not known yet: a mean that
+    is large beside the spread costs no digits.
     """
-    mean, inv_std, gamma, beta = _four(scales, channels)
-    zero = x.dtype.type(0)
+    totals = totals.reshape((2, tasks, channels))
+    pivot = x[:channels]
+    for t in range(tasks * share // shares, tasks * (share + 1) // shares):
+        total, square = totals[0, t], totals[1, t]
+        total[:] = 0
+        square[:] = 0
+        for r in range(rows * t // tasks, rows * (t + 1) // tasks):
+            row = x[r * channels:(r + 1) * channels]
+            for c in range(channels):
+                difference = np.float64(row[c]) - np.float64(pivot[c])
+                total[c] += difference
+                square[c] += difference * difference
+
+
+@_kernel
+def normalize(share, shares, x, statistics, gamma, beta, y, rows, channels):
+    """y = gamma * (x - mean) * inv_std + beta on (rows, C); statistics is mean and inv_std."""
+    mean, inv_std = statistics[:channels], statistics[channels:]
     for r in range(rows * share // shares, rows * (share + 1) // shares):
         row, out = x[r * channels:(r + 1) * channels], y[r * channels:(r + 1) * channels]
-        if relu:
-            for c in range(channels):
-                value = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
-                # NaN has to come through, as it does in numpy.maximum.
-                out[c] = zero if value <= zero else value
-        else:
-            for c in range(channels):
-                out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
+        for c in range(channels):
+            out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
 
 
 @_kernel
-def normalize_sums(share, shares, gy, x, scales, masked, gbetas, ggammas, rows, channels, tasks,
-                   relu):
-    """Per task, the sums over the rows of gy and of gy * x_hat, which are gbeta and ggamma.
-
-    relu says that gy is the gradient behind a ReLU: it is masked first, and written to ``masked``.
-    """
-    mean, inv_std, gamma, beta = _four(scales, channels)
-    gbetas, ggammas = gbetas.reshape((tasks, channels)), ggammas.reshape((tasks, channels))
-    zero = x.dtype.type(0)
+def normalize_sums(share, shares, gy, x, statistics, totals, rows, channels, tasks):
+    """Per task, the sums over its rows of gy and of gy * x_hat; totals is (2, tasks, C)."""
+    totals = totals.reshape((2, tasks, channels))
+    mean, inv_std = statistics[:channels], statistics[channels:]
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
-        gbeta, ggamma = gbetas[t], ggammas[t]
+        gbeta, ggamma = totals[0, t], totals[1, t]
         gbeta[:] = 0
         ggamma[:] = 0
         for r in range(rows * t // tasks, rows * (t + 1) // tasks):
             row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
-            if relu:
-                out = masked[r * channels:(r + 1) * channels]
-                for c in range(channels):
-                    x_hat = (row[c] - mean[c]) * inv_std[c]
-                    value = g[c] if gamma[c] * x_hat + beta[c] > zero else zero
-                    out[c] = value
-                    gbeta[c] += value
-                    ggamma[c] += value * x_hat
-            else:
-                for c in range(channels):
-                    gbeta[c] += g[c]
-                    ggamma[c] += g[c] * ((row[c] - mean[c]) * inv_std[c])
+            for c in range(channels):
+                gbeta[c] += g[c]
+                ggamma[c] += g[c] * ((row[c] - mean[c]) * inv_std[c])
 
 
 @_kernel
-def normalize_backward(share, shares, gy, x, scales, gbeta, ggamma, gx, rows, channels):
-    """gx = gamma * inv_std * (gy - (x_hat * ggamma + gbeta) / rows)."""
-    mean, inv_std, gamma, _ = _four(scales, channels)
-    inverse = x.dtype.type(1 / rows)
+def normalize_backward(share, shares, gy, x, statistics, gamma, means, gx, rows, channels):
+    """gx = gamma * inv_std * (gy - (x_hat * means[1] + means[0])); means of gy and gy * x_hat."""
+    mean, inv_std = statistics[:channels], statistics[channels:]
+    gy_mean, product_mean = means[:channels], means[channels:]
     scale = gamma * inv_std
     for r in range(rows * share // shares, rows * (share + 1) // shares):
         row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
         out = gx[r * channels:(r + 1) * channels]
         for c in range(channels):
             x_hat = (row[c] - mean[c]) * inv_std[c]
-            out[c] = scale[c] * (g[c] - (x_hat * ggamma[c] + gbeta[c]) * inverse)
+            out[c] = scale[c] * (g[c] - (x_hat * product_mean[c] + gy_mean[c]))
 
 
 @_kernel
-def positive(share, shares, x, y):
-    """y = max(x, 0)."""
-    zero = x.dtype.type(0)
+def rectify(share, shares, x, slope, y):
+    """y = x where x > 0, else slope[0] * x. NaN comes through; -inf times 0 is 0."""
+    zero, slope = x.dtype.type(0), slope[0]
     begin, end = len(x) * share // shares, len(x) * (share + 1) // shares
     x, y = x[begin:end], y[begin:end]
-    for i in range(len(x)):
-        value = x[i]
-        y[i] = zero if value <= zero else value
+    if slope == zero:
+        for i in range(len(x)):
+            value = x[i]
+            y[i] = zero if value <= zero else value
+    else:
+        for i in range(len(x)):
+            value = x[i]
+            y[i] = value * slope if value <= zero else value
 
 
 @_kernel
-def positive_backward(share, shares, gy, y, gx):
-    """gx = gy where y > 0, else 0."""
-    zero = y.dtype.type(0)
+def rectify_backward(share, shares, gy, y, slope, gx):
+    """gx = gy where y > 0, else slope[0] * gy. NaN in gy comes through, whatever y is."""
+    zero, one, slope = y.dtype.type(0), y.dtype.type(1), slope[0]
+    of_nan = zero if slope == zero else one  # as Chainer's two functions have it
     begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
     gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
     for i in range(len(y)):
-        value = gy[i]
-        gx[i] = value if y[i] > zero else zero
+        gx[i] = gy[i] * (one if y[i] > zero else slope if y[i] <= zero else of_nan)
+
+
+@_kernel
+def tanh_backward(share, shares, gy, y, gx):
+    """gx = gy * (1 - y * y)."""
+    one = y.dtype.type(1)
+    begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
+    gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
+    for i in range(len(y)):
+        gx[i] = gy[i] * (one - y[i] * y[i])
 
 
 @_kernel
@@ -305,8 +289,9 @@ def adam(share, shares, param, grad, m, v, settings):
 
 
 # One entry for all kernels, since each parallel loop costs a second of compilation.
-(PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, NORMALIZE, NORMALIZE_SUMS, NORMALIZE_BACKWARD, POSITIVE,
- POSITIVE_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM) = range(14)
+(PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, NORMALIZE, NORMALIZE_SUMS, NORMALIZE_BACKWARD, RECTIFY,
+ RECTIFY_BACKWARD, TANH_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM
+ ) = range(15)
 
 
 # A job, int64: addresses and sizes of up to 6 arrays and 4 arrays of indexes, then whole numbers.
@@ -329,6 +314,7 @@ def entry(dtype):
              carray(pointer(j[8]), j[9], dtype), carray(pointer(j[10]), j[11], dtype))
         i = (carray(pointer(j[12]), j[13], np.int64), carray(pointer(j[14]), j[15], np.int64),
              carray(pointer(j[16]), j[17], np.int64), carray(pointer(j[18]), j[19], np.int64))
+        totals = carray(pointer(j[12]), j[13], np.float64)  # in the place of indexes
         n = j[JOB_NUMBERS:]
         before = swap_control(_QUICK)
         if kernel == PRODUCTS:
@@ -338,20 +324,21 @@ def entry(dtype):
             weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], n[1], n[2], a[1], n[3],
                             n[4], a[2], n[5], n[6], n[7], n[8])
         elif kernel == SUMS:
-            sums(share, shares, a[0], a[1], n[0], n[1], n[2])
+            sums(share, shares, a[0], totals, n[0], n[1], n[2])
         elif kernel == MOMENTS:
-            moments(share, shares, a[0], a[1], a[2], n[0], n[1], n[2])
+            moments(share, shares, a[0], totals, n[0], n[1], n[2])
         elif kernel == NORMALIZE:
-            normalize(share, shares, a[0], a[1], a[2], n[0], n[1], n[2])
+            normalize(share, shares, a[0], a[1], a[2], a[3], a[4], n[0], n[1])
         elif kernel == NORMALIZE_SUMS:
-            normalize_sums(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1], n[2],
-                           n[3])
+            normalize_sums(share, shares, a[0], a[1], a[2], totals, n[0], n[1], n[2])
         elif kernel == NORMALIZE_BACKWARD:
             normalize_backward(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1])
-        elif kernel == POSITIVE:
-            positive(share, shares, a[0], a[1])
-        elif kernel == POSITIVE_BACKWARD:
-            positive_backward(share, shares, a[0], a[1], a[2])
+        elif kernel == RECTIFY:
+            rectify(share, shares, a[0], a[1], a[2])
+        elif kernel == RECTIFY_BACKWARD:
+            rectify_backward(share, shares, a[0], a[1], a[2], a[3])
+        elif kernel == TANH_BACKWARD:
+            tanh_backward(share, shares, a[0], a[1], a[2])
         elif kernel == TRANSPOSE:
             transpose(share, shares, a[0], a[1], n[0], n[1], n[2])
         elif kernel == TRANSPOSE_BACK:

@@ -48,7 +48,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
         if 1 in indexes:
             yield self._weight_gradient(gy, x)
         if 2 in indexes:
-            yield column_sums(gy, gy.shape[1])
+            yield column_sums(gy)
 
     def _input_gradient(self, gy, x, W):
         rows, out = gy.shape

@@ -15,6 +15,8 @@ chainer = import_chainer()
 
 # Smaller arrays are left to NumPy, which is quick with them.
 _SMALL = 1 << 16
+# A sum over rows is made of this many at most, which NumPy adds up.
+_TASKS = 32
 
 _free = {}  # by size; the size that was freed last is the last one
 _free_lock = threading.RLock()  # a thread may meet it again, collecting garbage
@@ -58,15 +60,29 @@ def _release(block):
 
 
 class FirstOrder:
-    """Mixed into a FunctionNode: refuses what a silent None would get wrong."""
+    """Mixed into a FunctionNode with one output: checks gradients before they are addresses.
+
+    Refuses what a silent None would get wrong. A gradient of another dtype is taken over into that
+    of the output, which all results then have (Chainer's have one or the other).
+    """
+
+    def apply(self, inputs):
+        y, = super().apply(inputs)
+        self.output = y.shape, y.dtype
+        return y,
 
     def backward(self, indexes, grad_outputs):
         if chainer.config.enable_backprop:
             raise RuntimeError(
                 f"no second-order gradients ({self.label}, enable_double_backprop=True); "
                 "use Chainer's own functions and links for this network")
+        shape, dtype = self.output
+        gy = grad_outputs[0].array
+        if gy.shape != shape:
+            raise ValueError(f"a gradient of shape {gy.shape} for an output of shape {shape} "
+                             f"({self.label})")
         return tuple(None if g is None else chainer.Variable(g, requires_grad=False)
-                     for g in self.gradients(indexes, grad_outputs[0].array))
+                     for g in self.gradients(indexes, gy.astype(dtype, copy=False)))
 
 
 # A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
@@ -91,12 +107,18 @@ def nchw(array):
     return out
 
 
-def column_sums(x, channels):
+def totals(kernel, arrays, number):
+    """Runs a kernel that sums over all rows of arrays[0], (..., C); float64 (number, C)."""
+    size, channels = arrays[0].size, arrays[0].shape[-1]
+    tasks = min(_TASKS, size // channels, -(-size // _kernels.TASK_SIZE))
+    partial = np.empty((number, tasks, channels))
+    _workers.run(kernel, size // 4, arrays, (size // channels, channels, tasks), (partial,))
+    return partial.sum(axis=1)
+
+
+def column_sums(x):
     """Sums over all but the last axis of dense x."""
-    partial = np.empty((-(-x.size // _kernels.TASK_SIZE), channels), x.dtype)
-    _workers.run(_kernels.SUMS, x.size // 8, (x, partial),
-                 (x.size // channels, channels, len(partial)))
-    return partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
+    return totals(_kernels.SUMS, (x,), 1)[0].astype(x.dtype)
 
 
 def is_pixel_major(x):
@@ -110,9 +132,9 @@ def matrix(x):
 
 def dense_view(x):
     """x as a dense array with its axes in another order, and the order that leads back."""
-    if x.ndim == 4 and not x.flags.c_contiguous and x.transpose(2, 3, 0, 1).flags.c_contiguous:
+    if is_pixel_major(x):
         return x.transpose(2, 3, 0, 1), (2, 3, 0, 1)
-    return np.ascontiguousarray(x), tuple(range(x.ndim))
+    return np.asarray(x, order="C"), tuple(range(x.ndim))
 
 
 @functools.cache

@@ -23,6 +23,9 @@ WORTH_SHARING = 20_000
 # from one layer to the next, since waking up takes that long too.
 PATIENCE = 6000
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # wait for a kernel that runs: a child could wait for ever
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
+                        after_in_child=_lock.release)
 
 
 def count():
@@ -121,7 +124,8 @@ def _helpers(threads, process):
 def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
     """Runs a kernel, one of the names in capitals in ``_kernels``, on all threads and waits for it.
 
-    arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays.
+    arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays (or
+    one float64 array, where a kernel has totals).
     nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
     shares is for a kernel whose result depends on their number.
     """
@@ -130,7 +134,8 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
         shares = 8 * threads if threads > 1 and nanoseconds > WORTH_SHARING else 1
     dtype = arrays[0].dtype
     # From here on they are addresses: nothing else would notice.
-    assert all(x.dtype == dtype and x.flags.c_contiguous for x in arrays)
+    if not all(x.dtype == dtype and x.flags.c_contiguous for x in arrays):
+        raise TypeError(f"arrays of one dtype, dense, not {[(x.dtype, x.strides) for x in arrays]}")
     job = np.zeros(_kernels.JOB, np.int64)
     for begin, group in ((0, arrays), (_kernels.JOB_INDEXES, indexes)):
         for i, x in enumerate(group):

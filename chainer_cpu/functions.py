@@ -1,8 +1,8 @@
 """Chainer's functions, with fast ones in the place of those that the post's networks spend time in.
 
-``linear``, ``convolution_2d``, ``deconvolution_2d``, ``batch_normalization`` and ``relu`` take
-Chainer's arguments and give its values (to 1e-5 relative in float32). Where :func:`is_fast` says
-no, they are Chainer's own.
+``linear``, ``convolution_2d``, ``deconvolution_2d``, ``batch_normalization``, ``relu``,
+``leaky_relu`` and ``tanh`` take Chainer's arguments and give its values (to 1e-5 relative in
+float32). Where :func:`is_fast` says no, they are Chainer's own.
 
 Shapes are Chainer's, (N, C, H, W), but the fast functions leave maps in pixel-major memory (see
 ``_kernels``): what they return is a transposed view, as PyTorch's channels_last is. Gradients are
@@ -12,10 +12,11 @@ of the first order: asking for more (``enable_double_backprop``) raises RuntimeE
 import numpy as np
 
 from chainer_cpu import _kernels
+from chainer_cpu._activation import LeakyReLU, ReLU, Tanh
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._convolution import Convolution2D, Deconvolution2D
 from chainer_cpu._linear import Linear
-from chainer_cpu._normalization import BatchNormalization, Normalized, ReLU
+from chainer_cpu._normalization import BatchNormalization
 
 chainer = import_chainer()
 
@@ -91,22 +92,26 @@ def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var
     if (is_fast(x, gamma, beta, running_mean, running_var) and not chainer.is_debug()
             and x.ndim in (2, 4) and axis in (None, (0, 2, 3)[:x.ndim - 1])
             and gamma.shape == beta.shape == x.shape[1:2]
+            and x.size > x.shape[1]  # Chainer has the words for a batch of one sample
             and (running_mean is None) == (running_var is None)):
         node = BatchNormalization(eps, running_mean, running_var, decay)
-        y, = node.apply((x, gamma, beta))
-        y.__class__ = Normalized
-        y.normalization = node
-        return y
+        return node.apply((x, gamma, beta))[0]
     return stock.batch_normalization(x, gamma, beta, eps=eps, running_mean=running_mean,
                                      running_var=running_var, decay=decay, axis=axis)
 
 
 def relu(x):
     """Chainer's relu: the positive part of x, of any shape."""
-    if isinstance(x, Normalized) and x.normalization is not None:
-        node, x.normalization = x.normalization, None
-        try:
-            return ReLU(node).apply((x,))[0]
-        finally:
-            x.normalization = node
     return ReLU().apply((x,))[0] if is_fast(x) else stock.relu(x)
+
+
+def leaky_relu(x, slope=0.2):
+    """Chainer's leaky_relu: x, of any shape, times slope where it is not positive."""
+    if slope > 0 and is_fast(x):
+        return LeakyReLU(slope).apply((x,))[0]
+    return stock.leaky_relu(x, slope)
+
+
+def tanh(x):
+    """Chainer's tanh, of any shape."""
+    return Tanh().apply((x,))[0] if is_fast(x) else stock.tanh(x)

@@ -18,7 +18,8 @@ class AdamRule(StockAdamRule):
     def update_core_cpu(self, param):
         hp, arrays = self.hyperparam, (param.array, param.grad, self.state["m"], self.state["v"])
         if (hp.amsgrad or hp.adabound or hp.weight_decay_rate or any(a is None for a in arrays)
-                or {a.dtype for a in arrays} != {np.dtype(np.float32)}):
+                or {a.dtype for a in arrays} != {np.dtype(np.float32)}
+                or not all(a.flags.writeable for a in arrays if a is not param.grad)):
             return super().update_core_cpu(param)
         self._check_eps(np.float32)
         # All four flat, in the order in which the parameter lies.
