@@ -20,19 +20,21 @@ from look.tiles import draw_tiles, real_labels, save_png
 from runs.files import FolderError
 
 
-def sample_grid(images, prob_real, path, title=""):
+def sample_grid(images, prob_real, path, title="", shown=None):
     """Writes images as a grid of tiles, above each "real 0.312", as a PNG.
 
     images: float (n, 1, h, w), drawn in grey, or (n, 3, h, w), drawn in colour; values unbounded.
     The grid is nearly square: nine images are 3x3. As in the post, each pixel of an image is a
     square (nearest-neighbour), and every image has a scale of its own, its lowest value black and
-    its highest white. (The post's "black and white are more distinct at 1000 than at 500" is seen
-    on that scale: overshoot leaves the background grey. Cut to [0, 1], it would not show.)
+    its highest white (in colour, but for a hundredth of its values). The post's "black and white
+    are more distinct at 1000 than at 500" is seen on that scale: overshoot leaves the background
+    grey. Cut to [0, 1], it would not show.
     prob_real: n probabilities, or None for no text.
+    shown: the two values that are black and white in every image, instead of scales of their own.
     path: of the PNG. The same arguments give the same bytes. It is written whole or not at all:
     OSError leaves an older picture as it was.
     """
-    save_png(draw_tiles(images, real_labels(prob_real), title), path)
+    save_png(draw_tiles(images, real_labels(prob_real), title, shown=shown), path)
 
 
 def _parse(argv):
@@ -76,7 +78,7 @@ def _parse(argv):
     add_seed(add)
     add("--sort-by-real", action="store_true", help="those of the highest probability first")
     add("--single", action="store_true",
-        help="instead of a grid a PNG of 28x28 pixels for each image, in the folder --out")
+        help="instead of a grid a PNG for each image, pixel by pixel, in the folder --out")
     add("--out", type=_new_file(""), metavar="FILE",
         help="where the picture goes (default: RUN/samples.png; with --single the folder "
              "RUN/samples)")

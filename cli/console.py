@@ -98,11 +98,11 @@ class Console:
         tqdm.write(f"{self.program}: {kind}: {' '.join(str(line).split())}", file=self._err)
         self._err.flush()
 
-    def bar(self, total, done, what):
-        """A tqdm bar; in a pipe, a line every half minute."""
+    def bar(self, total, done, what, delay=0):
+        """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds."""
         live = self._err.isatty()
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
-                    mininterval=0.1 if live else 30, maxinterval=10 if live else 60,
+                    mininterval=0.1 if live else 30, maxinterval=10 if live else 60, delay=delay,
                     file=self._err if live else _Lines(sys.stderr))
 
 

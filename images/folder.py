@@ -11,13 +11,12 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cli.console import Console
+from images.dataset import FEWEST
 from images.errors import DataError, DataPathError, DataWarning
 
 # Pillow opens more, but some of that starts other programs (EPS) or is a film (MPEG).
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF files"
-# Batch normalization needs at least two images to average over.
-FEWEST_PICTURES = 2
 # A bar for whoever waits longer, in seconds.
 PATIENCE = 1
 
@@ -51,15 +50,15 @@ def read(folder, size):
             bar.set_description_str(f"picture {bar.n + 1}/{len(paths)}", refresh=False)
             bar.update()
     pixels = pixels[:n]
-    if n < FEWEST_PICTURES:
+    if n < FEWEST:
         number = "only one picture" if n else "no picture"
         reason = (f", {len(failures):,} cannot be read, {_first(failures, folder)}" if failures
                   else "")
         raise DataError(f"{number} in this folder (--data, {folder}{reason}); a batch needs at "
-                        f"least {FEWEST_PICTURES}")
+                        f"least {FEWEST}")
     if (pixels == pixels[0]).all():
-        raise DataError(f"the {n:,} pictures in this folder are all alike (--data, {folder}); there "
-                        "is nothing to learn from them")
+        raise DataError(f"the {n:,} pictures in this folder are all alike (--data, {folder}); "
+                        "there is nothing to learn from them")
     if failures:
         warnings.warn(f"{len(failures):,} of {len(paths):,} pictures are left out (--data, "
                       f"{folder}, {_first(failures, folder)}); mend or remove them", DataWarning)
@@ -76,8 +75,11 @@ def find(folder):
     Image.init()
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
     paths, failures, seen = [], [], {os.path.realpath(folder)}
-    for where, folders, names in os.walk(
-            folder, followlinks=True, onerror=lambda error: failures.append((error.filename, error))):
+
+    def fail(error):
+        failures.append((error.filename, error))
+
+    for where, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         below, folders[:] = sorted(folders, key=os.fsencode), []
         for name in below:
             real = os.path.realpath(os.path.join(where, name))

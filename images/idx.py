@@ -15,6 +15,7 @@ IDX_FILES = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
+NAMES = [name for pair in IDX_FILES for name in pair]
 FOUR_FILES = "the four IDX files of MNIST"
 
 
@@ -24,22 +25,31 @@ def read(folder, flag):
     flag names, in errors, what named the folder. Raises DataPathError if it is none of IDX files,
     DataError if they are damaged or do not belong together.
     """
+    check_folder(folder, flag)
+    paths = found(folder)
+    if not paths:
+        raise DataPathError(f"no IDX files in this folder ({flag}, {folder}); it must hold "
+                            f"{', '.join(NAMES)}, each with or without .gz")
+    for name in NAMES:
+        if name not in paths:
+            raise _wrong("missing file", os.path.join(folder, name), "it or its .gz", "neither")
+    parts = [_read_part(paths[images], paths[labels]) for images, labels in IDX_FILES]
+    return tuple(map(np.concatenate, zip(*parts)))
+
+
+def check_folder(folder, flag):
+    """Raises DataPathError unless folder is one; flag is what named it."""
     if not os.path.isdir(folder):
         what = "not a folder" if os.path.exists(folder) else "no such folder"
-        raise DataPathError(f"{what} ({flag}, {folder}); give a folder with {FOUR_FILES}, or "
-                            "--data auto, openml or digits")
-    names = [name for pair in IDX_FILES for name in pair]
-    found = {name: path for name in names
-             for path in (os.path.join(folder, name + ".gz"), os.path.join(folder, name))
-             if os.path.isfile(path)}
-    if not found:
-        raise DataPathError(f"no IDX files in this folder ({flag}, {folder}); it must hold "
-                            f"{', '.join(names)}, each with or without .gz")
-    for name in names:
-        if name not in found:
-            raise _wrong("missing file", os.path.join(folder, name), "it or its .gz", "neither")
-    parts = [_read_part(found[images], found[labels]) for images, labels in IDX_FILES]
-    return tuple(map(np.concatenate, zip(*parts)))
+        raise DataPathError(f"{what} ({flag}, {folder}); give a folder with pictures or with "
+                            f"{FOUR_FILES}, or --data auto, openml or digits")
+
+
+def found(folder):
+    """Those of the four files that folder has: {name: path}."""
+    return {name: path for name in NAMES
+            for path in (os.path.join(folder, name + ".gz"), os.path.join(folder, name))
+            if os.path.isfile(path)}
 
 
 def _read_part(image_file, label_file):

@@ -4,50 +4,19 @@ The author trained on "MNIST original": all 70,000 images, 6,903 of them zeros. 
 give these, training part first.
 """
 
-import hashlib
 import os
 import warnings
-from dataclasses import dataclass
-
-import numpy as np
 
 from images import digits, idx, openml
+from images.dataset import Images
 from images.errors import DataError, DataWarning
 from images.idx import FOUR_FILES
 
 # Of all 54,880,000 pixels and then all 70,000 labels, in the order of those files and of OpenML.
 MNIST_SHA256 = "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"
 DIGITS = "8×8 digits (scikit-learn)"  # the source of those
-# Batch normalization needs at least two images to average over.
-FEWEST_IMAGES = 2
-
-
-@dataclass(frozen=True)
-class Images:
-    """The images that a run trains on.
-
-    x: float32 (n, 1, 28, 28) in [0, 1]. labels: uint8 (n,), 0 to 9. source: where they are from,
-    in words for a caption.
-    """
-
-    x: np.ndarray
-    labels: np.ndarray
-    source: str
-
-    @property
-    def fingerprint(self):
-        """The SHA-256 of the pixels: tells these images from others."""
-        return hashlib.sha256(self.x.tobytes()).hexdigest()
-
-    def of(self, digit):
-        """Those of digit, 0 to 9, or all of them. Raises DataError if they are fewer than two."""
-        chosen = slice(None) if digit == "all" else self.labels == digit
-        images = Images(self.x[chosen], self.labels[chosen], self.source)
-        if len(images.x) < FEWEST_IMAGES:
-            number = "only one image" if len(images.x) else "no image"
-            raise DataError(f"{number} of digit {digit} (--digit, {self.source}); a batch needs at "
-                            f"least {FEWEST_IMAGES}, so choose another digit or other data")
-        return images
+# What --data names besides folders.
+NAMES = ("auto", "openml", "digits")
 
 
 def load(digit=0, data="auto"):
@@ -60,15 +29,13 @@ def load(digit=0, data="auto"):
     - "auto": the folder that the environment variable MNIST_DIR names; without it as "openml", and
       if that fails as "digits", with a DataWarning.
 
-    Pixels are MNIST's divided by 255. Images that have the files' form but are not MNIST's
+    Images that have the files' form but are not MNIST's
     (Fashion-MNIST has the same names) are loaded with a DataWarning. Raises DataPathError if the
     folder is not one of IDX files, DataError if the images cannot be had or if there are fewer
     than two of the digit.
     """
     pixels, labels, source = _read(data)
-    x = pixels.reshape(-1, 1, 28, 28).astype(np.float32)
-    x /= 255
-    return Images(x, labels, source).of(digit)
+    return Images(pixels.reshape(-1, 1, 28, 28), labels, source).of(digit)
 
 
 def settled(data, images):
@@ -88,7 +55,7 @@ def _read(data):
     if data == "auto" and os.environ.get("MNIST_DIR"):
         return _checked("IDX files", os.environ["MNIST_DIR"],
                         *idx.read(os.environ["MNIST_DIR"], "MNIST_DIR"))
-    if data not in ("auto", "openml"):
+    if data not in NAMES:
         return _checked("IDX files", data, *idx.read(os.fspath(data), "--data"))
     try:
         return _checked("OpenML", openml.cache_file(), *openml.read())

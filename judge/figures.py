@@ -19,14 +19,22 @@ KEPT = 0.95       # share of a manifold's spheres, the smaller ones, that count:
 HELD_OUT = 1000   # real images in the reference row, and samples in a measurement, at most
 FITTED = 10_000   # images that the PCA and the classifier learn from, at most
 FEWEST = NEIGHBOURS + 1  # points without which a manifold means nothing
+LOOK = 32         # pixels: larger images are looked at from afar
+EXACT = 1000      # numbers in an image; from more of them the PCA is a randomized one
+
+
+def columns(digit):
+    """The columns of quality.csv for what Judge calls digit."""
+    return tuple(name for name in COLUMNS if digit is not None or name != "digit_share")
 
 
 class Judge:
     """Measures samples against the real images of a run; fitted once.
 
-    images: float32 (n, 1, 28, 28), labels: int (n,), of all ten digits; digit: 0-9 or "all", which
-    of them the generator is trained on. Raises ValueError if there are fewer than 8 of those, or
-    if they are all alike.
+    images: float32 (n, channels, size, size), an array or what gives arrays when it is indexed.
+    labels: int (n,), of all ten digits; digit: 0-9 or "all", which of them the generator is trained
+    on. Both are None where the images are no digits. Values may be on any scale, the samples' on
+    another. Raises ValueError if there are fewer than 8 of those images, or if they are all alike.
 
     The generator trains on all of them, so "held out" is the judge's own matter: half of them, at
     most 1000, are kept from everything that the judge fits and serve as the ceiling alone.
@@ -42,40 +50,46 @@ class Judge:
 
     def __init__(self, images, labels, digit):
         order = np.random.RandomState(0).permutation(len(images))
-        own = order if digit == "all" else order[labels[order] == digit]
+        own = order if digit in ("all", None) else order[labels[order] == digit]
+        which = f"{len(own)}" + (f" of digit {digit}" if digit is not None else "")
         if len(own) < 2 * FEWEST:
-            raise ValueError(f"too few real images to judge samples by ({len(own)} of digit "
-                             f"{digit}); it takes {2 * FEWEST}")
+            raise ValueError(f"too few real images to judge samples by ({which}); it takes "
+                             f"{2 * FEWEST}")
         self.digit = digit
         self.n_samples = min(len(own) // 2, HELD_OUT)
         fit, held = own[:-self.n_samples][:FITTED], own[-self.n_samples:]
         self._held = images[held]
 
         with threadpool_limits(1):
-            self._space = _Space(images[fit])
-            self._real = self._space(images[fit])
-            self._distance = _mean_distance(self._real[:HELD_OUT])
+            seen = _look(images, fit)
             # Features of equal images differ by rounding, how much depends on the processor.
-            if np.ptp(standardize(images[fit]), axis=0).max() < 1e-6:
+            if np.ptp(seen, axis=0).max() < 1e-6:
                 raise ValueError(f"no samples can be judged by real images that are all alike "
-                                 f"({len(own)} of digit {digit}); check the images")
+                                 f"({which}); check the images")
+            self._space = _Space(seen)
+            self._real = self._space(seen)
+            self._distance = _mean_distance(self._real[:HELD_OUT])
             self._manifold = _Manifold(self._real[:self.n_samples])
             self._fitted = _Neighbours(self._real)
-            self._training = _Neighbours(self._space(images[own]))
+            parts = np.array_split(own, -(-len(own) // FITTED))  # all at once are a lot of memory
+            self._training = _Neighbours(np.concatenate([self._space(_look(images, part))
+                                                         for part in parts]))
 
-            taught = order[~np.isin(order, held)][:FITTED]
-            self._classifier = _Classifier(images[taught], labels[taught])
+            if digit is not None:
+                taught = order[~np.isin(order, held)][:FITTED]
+                self._classifier = _Classifier(_look(images, taught), labels[taught])
 
     def sample(self, gen):
-        """The images to measure gen by, float32 (n_samples, 1, 28, 28): always of the same z's."""
+        """The images to measure gen by, float32 (n_samples, ...): always of the same z's."""
         z = np.random.RandomState(0).uniform(-1, 1, (self.n_samples, gen.z_dim)).astype(np.float32)
-        return dcgan.draw(gen, z)
+        return np.concatenate([dcgan.draw(gen, z[i:i + 200]) for i in range(0, len(z), 200)])
 
     def measure(self, samples):
         """Returns the figures of generated images, {column: float}.
 
-        samples: float32 (m, 1, 28, 28), values unbounded, m >= 4. Raises ValueError for fewer, and
-        for values that are not finite: training has diverged, and there is nothing to measure.
+        samples: float32 (m, channels, size, size), values unbounded, m >= 4. Raises ValueError for
+        fewer, and for values that are not finite: training has diverged, and there is nothing to
+        measure.
 
         frechet: see frechet_distance; 0 for the same distribution, 1 for nothing but the mean.
         precision: share of the samples inside the manifold of the real images, that is, not farther
@@ -85,7 +99,7 @@ class Judge:
         digit_share: share of the samples that a classifier, trained on the real ten digits, takes
             for the trained one. For digit "all": the share that it takes for any digit, times how
             evenly the ten occur among those, exp(entropy) / 10; 1 if all are as frequent, 0.1 if
-            there is only one.
+            there is only one. Left out where there are no digits.
         diversity: mean distance between two samples, relative to that between two real images; 0 if
             all samples are the same.
         nearest: mean distance from a sample to the nearest training image, relative to that from a
@@ -107,43 +121,40 @@ class Judge:
         if not np.isfinite(samples).all():
             raise ValueError("samples with values that are not finite; the training has diverged")
         with threadpool_limits(1):
-            features = self._space(samples)
+            seen = _look(samples)
+            features = self._space(seen)
             figures = {
                 "frechet": frechet_distance(self._real, features),
                 "precision": self._manifold.share_inside(features),
                 "recall": _Manifold(features).share_inside(self._manifold.points),
-                "digit_share": self._digit_share(samples),
+                "digit_share": self._digit_share(seen),
                 "diversity": _mean_distance(features) / self._distance,
                 "nearest": training.relative_distance(features),
             }
-        return {column: float(figure) for column, figure in figures.items()}
+        return {name: float(figures[name]) for name in columns(self.digit)[1:]}
 
-    def _digit_share(self, samples):
-        counts = np.bincount(self._classifier.digits(samples), minlength=10)
+    def _digit_share(self, seen):
+        if self.digit is None:
+            return np.nan
+        counts = np.bincount(self._classifier.digits(seen), minlength=10)
         if self.digit != "all":
-            return counts[self.digit] / len(samples)
+            return counts[self.digit] / len(seen)
         shares = counts[counts > 0] / max(counts.sum(), 1)
-        return counts.sum() / len(samples) * np.exp(-np.sum(shares * np.log(shares))) / 10
+        return counts.sum() / len(seen) * np.exp(-np.sum(shares * np.log(shares))) / 10
 
 
 class _Space:
-    """The features: up to 50 principal components of images, each on a scale of its own.
+    """The features: up to 50 principal components of what _look makes of images."""
 
-    As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
-    norm 1 (a blank image stays 0). Distances between the values as they are would take haze for
-    digits: it lies near the mean image, and that is nearer to many real images than these are to
-    each other (docs/decisions.md, "Neither brightness nor contrast").
-    """
-
-    def __init__(self, images):
+    def __init__(self, seen):
         # Fewer components than images: in as many, any image would be equally far from all of them.
-        self._pca = PCA(min(COMPONENTS, len(images) - 1), svd_solver="covariance_eigh")
-        self._pca.fit(standardize(images))
+        number = min(COMPONENTS, *(length - 1 for length in seen.shape))
+        self._pca = (PCA(number, svd_solver="covariance_eigh") if seen.shape[1] <= EXACT else
+                     PCA(number, svd_solver="randomized", iterated_power=3, random_state=0))
+        self._pca.fit(seen)
 
-    def __call__(self, images):
-        """(n, 1, 28, 28) to (n, components); in parts, for 70,000 images are a lot of memory."""
-        return np.concatenate([self._pca.transform(standardize(images[i:i + FITTED]))
-                               for i in range(0, len(images), FITTED)])
+    def __call__(self, seen):
+        return self._pca.transform(seen)
 
 
 class _Classifier:
@@ -154,17 +165,39 @@ class _Classifier:
     these are from each other (docs/decisions.md, "The classifier").
     """
 
-    def __init__(self, images, labels):
-        self._space = _Space(images)
-        self._nearest = KNeighborsClassifier(min(5, len(images) - 1))
-        self._nearest.fit(self._space(images), labels)
+    def __init__(self, seen, labels):
+        self._space = _Space(seen)
+        self._nearest = KNeighborsClassifier(min(5, len(seen) - 1))
+        self._nearest.fit(self._space(seen), labels)
         self._farthest = np.quantile(self._nearest.kneighbors(n_neighbors=1)[0], 0.99)
 
-    def digits(self, images):
+    def digits(self, seen):
         """The digits that images show; those that show none are left out."""
-        features = self._space(images)
+        features = self._space(seen)
         known = self._nearest.kneighbors(features, 1)[0][:, 0] <= self._farthest
         return self._nearest.predict(features[known]) if known.any() else np.zeros(0, int)
+
+
+def _look(images, chosen=slice(None)):
+    """What is seen of the chosen images: float32 (n, numbers), each image on a scale of its own.
+
+    As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
+    norm 1 (a blank image stays 0); the three colours of an image have one scale. Distances between
+    the values as they are would take haze for digits: it lies near the mean image, and that is
+    nearer to many real images than these are to each other (docs/decisions.md, "Neither brightness
+    nor contrast"). Images larger than 32x32 are made smaller by area.
+    """
+    chosen = np.arange(len(images))[chosen]
+    parts = []
+    for i in range(0, len(chosen), 1000):
+        x = images[chosen[i:i + 1000]]
+        n, channels, size, _ = x.shape
+        factor = next(f for f in range(1, size + 1) if size % f == 0 and size // f <= LOOK)
+        if factor > 1:
+            side = size // factor
+            x = x.reshape(n, channels, side, factor, side, factor).mean(axis=(3, 5))
+        parts.append(standardize(x))
+    return np.concatenate(parts)
 
 
 def standardize(images):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import networks
-from judge.figures import COLUMNS, Judge, best
+from judge.figures import Judge, best, columns
 from runs import files, saved
 from runs.files import FolderError
 
@@ -14,14 +14,14 @@ def measure_run(folder, data=None):
     """Measures what a run has in its folder. Returns (judge, {epoch: figures}).
 
     The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
-    data says where the images are now, if they have moved since. Raises FolderError, DataError,
-    and ValueError as Judge does.
+    data says where the images are now, if they have moved since. Raises as saved.load_images and
+    saved.load_networks do, and ValueError as Judge does.
     """
     gen, _, epoch = saved.load_networks(folder)
     rows = read_rows(Path(folder) / files.QUALITY)
     settings = saved.read_settings(folder)
     images, _ = saved.load_images(folder, data)
-    judge = Judge(images.x, images.labels, settings["digit"])
+    judge = Judge(images, images.labels, settings["digit"])
     rows[epoch] = judge.measure(judge.sample(gen))
     if 0 not in rows:
         np.random.seed(settings["seed"])
@@ -35,30 +35,34 @@ def read_rows(path):
     if not path.exists():
         return {}
     table = saved.read_table(path)
-    if tuple(table) != COLUMNS:
+    if tuple(table) not in (columns("all"), columns(None)):
         raise FolderError(f"these are not the columns of the quality figures ({path}); remove it")
-    return {int(epoch): dict(zip(COLUMNS[1:], map(float, figures)))
+    _, *names = table
+    return {int(epoch): dict(zip(names, map(float, figures)))
             for epoch, *figures in zip(*table.values())}
 
 
 def format_table(judge, rows):
     """What quality.py prints, as lines of at most 80 characters."""
     remarks = {"real": "ceiling", 0: "floor", best(rows): "best"}
-    lines = ["".join(f"{name:>{len(name) + 2}}" for name in COLUMNS)]
+    names = columns(judge.digit)
+    lines = ["".join(f"{name:>{len(name) + 2}}" for name in names)]
     for epoch, figures in {"real": judge.reference_real(), **rows}.items():
         cells = (f"{figures[name]:{len(name) + 2}.{3 if name == 'frechet' else 2}f}"
-                 for name in COLUMNS[1:])
+                 for name in names[1:])
         lines.append(f"{epoch:>7}{''.join(cells)}  {remarks.get(epoch, '')}".rstrip())
-    share = ("how evenly the samples show the ten digits: 1 evenly, 0.1 only one of them"
-             if judge.digit == "all" else
-             f"share of the samples that a classifier takes for a {judge.digit}")
+    explained = {
+        "real": f"{judge.n_samples} real images, held out: what a perfect generator would get",
+        "frechet": "distance between the distributions: 0 the same, 1 as far as a blur",
+        "precision": "share of the samples that lie where real images lie",
+        "recall": "share of the real images that lie where samples lie",
+        "digit_share": "how evenly the samples show the ten digits: 1 evenly, 0.1 only one of them"
+                       if judge.digit == "all" else
+                       f"share of the samples that a classifier takes for a {judge.digit}",
+        "diversity": "distance from sample to sample: 0 all alike, 1 as among real images",
+        "nearest": "distance from sample to training image: 0 copies, 1 as among these"}
     return [
         *lines, "",
         f"best: epoch {best(rows)} of the {len(rows)} measured, by the lowest Fréchet distance", "",
-        f"real         {judge.n_samples} real images, held out: what a perfect generator would get",
-        "frechet      distance between the distributions: 0 the same, 1 as far as a blur",
-        "precision    share of the samples that lie where real images lie",
-        "recall       share of the real images that lie where samples lie",
-        f"digit_share  {share}",
-        "diversity    distance from sample to sample: 0 all alike, 1 as among real images",
-        "nearest      distance from sample to training image: 0 copies, 1 as among these"]
+        *(f"{name:<13}{words}" for name, words in explained.items()
+          if name in ("real", *names))]

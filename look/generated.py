@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 import dcgan
+import networks
 from chainer_cpu import chainer
 from chainer_cpu import functions as F
 from judge.figures import standardize
-from look.tiles import draw_tiles, own_scale, real_labels, save_png, to_pixels
+from look.tiles import draw_tiles, on_scale, real_labels, save_png, to_pixels
 from runs import saved
 from runs.files import FolderError
 
@@ -22,10 +23,11 @@ def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
     """Draws n images of the run's generator as a grid. Returns the path of the picture.
 
     With a discriminator in the run, its probability of "real" stands above each image; with
-    sort_by_real the most real come first. With single, out is a folder that gets a PNG of 28x28
-    pixels for each image instead, and is returned.
+    sort_by_real the most real come first. With single, out is a folder that gets a PNG for each
+    image instead, pixel by pixel, and is returned.
     """
     gen, dis, epoch = saved.load_networks(run)
+    shown = _shown(run)
     images = _draw(gen, latent(seed, n, gen.z_dim))
     prob = None if dis is None else prob_real(gen, dis, images)
     if sort_by_real:
@@ -37,11 +39,11 @@ def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
     if single:
         folder = Path(out or Path(run) / "samples")
         folder.mkdir(exist_ok=True)
-        for i, tile in enumerate(to_pixels(images)):
+        for i, tile in enumerate(to_pixels(images, shown)):
             save_png(Image.fromarray(tile), folder / f"seed{seed}-{i + 1:04d}.png")
         return folder
     return _save(draw_tiles(images, real_labels(prob), _title(run, epoch, seed),
-                            scale=6 if n <= 100 else 3), run, out, "samples.png")
+                            scale=6 if n <= 100 else 3, shown=shown), run, out, "samples.png")
 
 
 def latent(seed, n, z_dim):
@@ -86,7 +88,8 @@ def walk(run, seed=0, steps=9, out=None):
             labels += [f"|z| {length:.1f}" for length in np.linalg.norm(row, axis=1)]
             labels[-steps] = name
     picture = draw_tiles(_draw(gen, np.concatenate(rows)), labels,
-                         "walk, " + _title(run, epoch, seed), columns=steps, scale=4)
+                         "walk, " + _title(run, epoch, seed), columns=steps, scale=4,
+                         shown=_shown(run))
     return _save(picture, run, out, "walk.png")
 
 
@@ -121,18 +124,19 @@ def nearest(run, n=12, seed=0, data=None, out=None):
     run's images are now, if not where they were (as trainer.py's --data).
     """
     gen, _, epoch = saved.load_networks(run)
-    real = saved.load_images(run, data)[1].x
+    _, real = saved.load_images(run, data)
     images = _draw(gen, latent(seed, n, gen.z_dim))
     index, distance = nearest_of(images, real)
     _, between = nearest_of(real[:1000], real, itself=True)
     order = np.argsort(distance, kind="stable")
-    pairs = np.ones((n, *images.shape[1:3], 2 * images.shape[3] + 1))
-    pairs[..., :images.shape[3]] = own_scale(images[order])
-    pairs[..., -images.shape[3]:] = own_scale(real[index[order]])
+    size = images.shape[3]
+    pairs = np.ones((n, *images.shape[1:3], 2 * size + 1))
+    pairs[..., :size] = on_scale(images[order], _shown(run))
+    pairs[..., -size:] = on_scale(real[index[order]], _shown(run))
     title = (f"sample | nearest of {len(real):,} training images (from one of those to the next: "
              f"{np.median(between):.3f}), {_title(run, epoch, seed)}")
     return _save(draw_tiles(pairs, [f"distance {d:.3f}" for d in distance[order]], title,
-                            columns=4, scale=4), run, out, "nearest.png")
+                            columns=4, scale=4, shown=(0, 1)), run, out, "nearest.png")
 
 
 def nearest_of(images, real, itself=False):
@@ -140,14 +144,23 @@ def nearest_of(images, real, itself=False):
 
     With itself, images are the first real ones, and each one's nearest other is meant.
     """
-    a, b = standardize(images), standardize(real)
-    index = np.empty(len(a), int)
-    for i in range(0, len(a), 200):
-        products = a[i:i + 200] @ b.T  # |a - b|^2 = 2 - 2ab, as the norms are 1
+    a = standardize(images)
+    index, product = np.zeros(len(a), int), np.full(len(a), -np.inf)
+    for start in range(0, len(real), 1000):  # all at once are a lot of memory
+        products = a @ standardize(real[start:start + 1000]).T  # |a - b|^2 = 2 - 2ab, of norms 1
         if itself:
-            products[np.arange(len(products)), np.arange(i, i + len(products))] = -np.inf
-        index[i:i + 200] = products.argmax(axis=1)
-    return index, np.sqrt(((a - b[index]) ** 2).sum(axis=1))
+            own = np.arange(start, min(start + products.shape[1], len(a)))
+            products[own, own - start] = -np.inf
+        best = products.argmax(axis=1)
+        found = products[np.arange(len(a)), best]
+        index = np.where(found > product, best + start, index)
+        product = np.maximum(found, product)
+    b = np.concatenate([standardize(real[index[i:i + 1000]]) for i in range(0, len(a), 1000)])
+    return index, np.sqrt(((a - b) ** 2).sum(axis=1))
+
+
+def _shown(run):
+    return networks.shown_range(saved.read_settings(run))
 
 
 def _title(run, epoch, seed):

@@ -18,13 +18,15 @@ def real_labels(prob_real):
     return None if prob_real is None else [f"real {p:.3f}" for p in prob_real]
 
 
-def draw_tiles(images, labels=None, title="", columns=None, scale=6):
+def draw_tiles(images, labels=None, title="", columns=None, scale=6, shown=None):
     """A grid of images, nearly square unless columns says otherwise, as a PIL image.
 
-    images: float (n, 1, h, w), grey, or (n, 3, h, w), colour; each on a scale of its own. labels: n
-    lines of text, or none. A pixel of an image becomes scale x scale pixels of the picture.
+    images: float (n, 1, h, w), grey, or (n, 3, h, w), colour. shown: as on_scale has it. labels: n
+    lines of text, or none. A pixel of an image becomes scale x scale pixels of the picture if it
+    is 28 pixels high, fewer in larger images.
     """
-    tiles = to_pixels(images).repeat(scale, axis=1).repeat(scale, axis=2)
+    scale = max(round(28 * scale / images.shape[2]), 1)
+    tiles = to_pixels(images, shown).repeat(scale, axis=1).repeat(scale, axis=2)
     n, height, width = tiles.shape[:3]
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
@@ -36,7 +38,7 @@ def draw_tiles(images, labels=None, title="", columns=None, scale=6):
          top + rows * (label + height + GAP) - GAP + MARGIN), "white")
     draw = ImageDraw.Draw(picture)
     draw_title(draw, title, picture.width)
-    font = load_font(15 if scale > 4 else 13)
+    font = load_font(15 if height > 112 else 13)
     for i, tile in enumerate(tiles):
         x = MARGIN + i % columns * (width + GAP)
         y = top + i // columns * (label + height + GAP)
@@ -46,18 +48,28 @@ def draw_tiles(images, labels=None, title="", columns=None, scale=6):
     return picture
 
 
-def to_pixels(images):
-    """Float (n, 1, h, w) to uint8 (n, h, w), (n, 3, h, w) to (n, h, w, 3); scales of their own."""
-    pixels = np.rint(own_scale(images) * 255).astype(np.uint8)
+def to_pixels(images, shown=None):
+    """Float (n, 1, h, w) to uint8 (n, h, w), (n, 3, h, w) to (n, h, w, 3), as on_scale has them."""
+    pixels = np.rint(on_scale(images, shown) * 255).astype(np.uint8)
     return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
 
 
-def own_scale(images):
-    """Images (n, channels, h, w), the values of each stretched to [0, 1]; a blank one is 0."""
+def on_scale(images, shown=None):
+    """Images (n, channels, h, w) as they are shown, float64 from 0 (black) to 1 (white).
+
+    shown: the values of black and white, the same for all images. None gives every image a scale of
+    its own, from its lowest value to its highest; a blank one is 0. An image in colour has one
+    scale for its three channels, or its hues would change, and a hundredth of its values is cut at
+    either end: single pixels that overshoot leave the others pale (docs/decisions.md).
+    """
     images = np.asarray(images, np.float64)
-    low = images.min(axis=(1, 2, 3), keepdims=True)
-    span = images.max(axis=(1, 2, 3), keepdims=True) - low
-    return (images - low) / np.where(span > 0, span, 1)
+    if shown is None:
+        cut = 0.01 if images.shape[1] == 3 else 0
+        low, high = np.quantile(images, (cut, 1 - cut), axis=(1, 2, 3), keepdims=True)
+    else:
+        low, high = shown
+    span = high - low
+    return ((images - low) / np.where(span > 0, span, 1)).clip(0, 1)
 
 
 def draw_title(draw, text, width, size=16, baseline=14):

@@ -145,7 +145,9 @@ def ignore(folder):
 def write_settings(folder, settings):
     """Writes settings.json from a dict of plain values."""
     text = json.dumps(settings, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    replace_file(Path(folder) / SETTINGS, lambda file: file.write(text.encode("utf-8")))
+    # Bytes in a folder's name that are no UTF-8 become JSON's \\udcff, which reads back the same.
+    data = text.encode("utf-8", "backslashreplace")
+    replace_file(Path(folder) / SETTINGS, lambda file: file.write(data))
 
 
 def read_settings(folder):

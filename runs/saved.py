@@ -11,15 +11,17 @@ import numpy as np
 
 import networks
 from chainer_cpu import chainer
-from images import mnist
+from images import source
 from images.errors import DataPathError
 from runs import checkpoint, files
 from runs.files import FolderError, read_settings
 
 
 def caption(settings):
-    """Digit and data in a phrase, for a picture."""
+    """What a run is trained on, in a phrase for a picture."""
     digit = settings["digit"]
+    if digit is None:  # not the folder's name: the pictures' letters do not have every language's
+        return f"{settings['images']:,} pictures"
     return f"{'all digits' if digit == 'all' else f'digit {digit}'}, {settings['data_source']}"
 
 
@@ -70,8 +72,9 @@ def pictures(folder):
 def load_images(folder, data=None):
     """The images of a run's data, all digits of them, and those that it was trained on.
 
-    data says where they are now, if not where they were (as trainer.py's --data). Raises DataError
-    as mnist.load does, and FolderError if they are not the run's.
+    Both are as its networks take them. data says where they are now, if not where they were (as
+    trainer.py's --data). Raises DataError as source.load does, and FolderError if they are not the
+    run's.
     """
     settings = read_settings(folder)
     try:
@@ -80,7 +83,7 @@ def load_images(folder, data=None):
         raise FolderError(f"the settings do not say which images ({Path(folder) / files.SETTINGS}, "
                           f"no {error}); restore that file") from None
     try:
-        images = mnist.load("all", data or where)
+        images = source.load(data or where, settings.get("size", networks.POST_SIZE))
     except DataPathError as error:
         if data:
             raise
@@ -90,7 +93,8 @@ def load_images(folder, data=None):
     if own.fingerprint != fingerprint:
         raise FolderError(f"the images are not those that the run was trained on (--data, "
                           f"{data or where}); name those with --data")
-    return images, own
+    values = networks.value_range(settings)
+    return images.between(*values), own.between(*values)
 
 
 def load_networks(folder):

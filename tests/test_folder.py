@@ -83,7 +83,7 @@ def test_a_large_jpeg_is_what_decoding_all_of_it_gives(pictures):
     with Image.open(path) as whole:
         expected = np.asarray(ImageOps.fit(whole, (SIZE, SIZE), Image.Resampling.BOX), int)
     difference = pictures.read()[1].transpose(1, 2, 0) - expected
-    assert np.abs(difference).max() <= 8 and np.abs(difference).mean() < 0.5
+    assert np.abs(difference).max() <= 8 and np.abs(difference).mean() < 1
 
 
 @pytest.mark.parametrize("shape", ((8, 8), (1, 1), (5, 20)))

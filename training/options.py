@@ -12,9 +12,12 @@ RECIPES = {
     "paper": {"batch_size": 100, "alpha": 0.0002, "beta1": 0.5},
 }
 DEFAULTS = {
-    "digit": 0, "epochs": 1000, "recipe": "post", "z_dim": 100, "seed": 0, "sizes": "listing",
-    "data": "auto", "picture_every": 1, "quality_every": 10, "checkpoint_every": 10,
+    "digit": 0, "epochs": 1000, "recipe": "post", "z_dim": 100, "seed": 0, "size": 28,
+    "sizes": "listing", "data": "auto", "picture_every": 1, "quality_every": 10,
+    "checkpoint_every": 10,
 }
+# For a folder of pictures; docs/decisions.md has the figures of both recipes.
+PICTURES = {"digit": None, "recipe": "paper"}
 
 
 def _digit(text):
@@ -25,37 +28,49 @@ def _digit(text):
     return int(text)
 
 
+def _size(text):
+    if text not in map(str, (28, *range(32, 129, 16))):
+        raise argparse.ArgumentTypeError(f"'{text}' is not 28 or a multiple of 16, 32 to 128")
+    return int(text)
+
+
 def parse(argv):
     """Returns a dict of the flags that were given, and only those. Exits with 2 on a bad one."""
     parser = Parser(
         prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST, on the CPU,\n"
-                    "and writes a picture after every epoch.",
+        description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST or on\n"
+                    "pictures of your own, on the CPU, and writes a picture after every epoch.",
         epilog="examples:\n"
                "  python trainer.py --digit 0 --epochs 1000     the post's run\n"
                "  python trainer.py --recipe paper --epochs 20  rough zeros in minutes\n"
+               "  python trainer.py --data my-pictures          pictures of your own\n"
                "  python trainer.py --resume                    go on after an interruption\n")
     post, paper = RECIPES["post"], RECIPES["paper"]
 
     def by_recipe(name):
-        return f"(default: {post[name]}; {paper[name]} with --recipe paper)"
+        return f"(default: post {post[name]}, paper {paper[name]})"
 
     add = parser.add_argument_group("what to learn").add_argument
     add("--digit", type=_digit, metavar="D",
-        help="the digit to learn, 0 to 9, or all (default: 0)")
+        help="the digit to learn, 0 to 9, or all (default: 0); not with pictures, where a "
+             "sub-folder is a class: name it")
     add("--data", metavar="WHERE",
         help="where images come from: openml downloads MNIST once; digits is scikit-learn's small "
-             "8x8 set, enlarged; a PATH is a folder with MNIST's four IDX files; auto takes the "
-             "folder in MNIST_DIR, the earlier download, OpenML or digits, the first there is "
-             "(default: auto)")
+             "8x8 set, enlarged; a PATH is a folder with pictures, in it or below it, or with "
+             "MNIST's four IDX files; auto takes the folder in MNIST_DIR, the earlier download, "
+             "OpenML or digits, the first there is (default: auto)")
+    add("--size", type=_size, metavar="N",
+        help="width and height of pictures: 28 has the post's networks, 32, 48, 64, 80, 96, 112 "
+             "and 128 those of the DCGAN paper; time grows with the square (default: 28)")
 
     add = parser.add_argument_group("how to learn").add_argument
     add("--epochs", type=whole(1), metavar="N",
         help="passes over the images (default: 1000)")
     add("--recipe", choices=RECIPES,
         help="post: batch size and Adam as in the post's code; paper: as in the DCGAN paper, "
-             "better pictures sooner. The next three flags win over it (default: post)")
+             "better pictures sooner. The next three flags win over it (default: post; with "
+             "pictures paper)")
     add("--batch-size", type=whole(2), metavar="N",
         help=f"images per iteration {by_recipe('batch_size')}, or all images if there are fewer")
     add("--alpha", type=number("a number above 0", lambda x: x > 0), metavar="X",
@@ -90,8 +105,9 @@ def parse(argv):
     return vars(parser.parse_args(argv))
 
 
-def complete(given):
+def complete(given, pictures=False):
     """The settings of a new run: the flags given, then the recipe, then the defaults."""
-    recipe = RECIPES[given.get("recipe", DEFAULTS["recipe"])]
-    return {**DEFAULTS, **recipe, **{key: value for key, value in given.items()
-                                     if key in DEFAULTS or key in recipe}}
+    defaults = {**DEFAULTS, **PICTURES} if pictures else DEFAULTS
+    recipe = RECIPES[given.get("recipe", defaults["recipe"])]
+    return {**defaults, **recipe, **{key: value for key, value in given.items()
+                                     if key in defaults or key in recipe}}

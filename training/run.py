@@ -25,10 +25,9 @@ class Run:
     """A run and its folder: pictures, log and checkpoints of a Trainer at work."""
 
     def __init__(self, folder, settings, images, trainer, console, signals):
-        """images: those of all digits. trainer: an untrained Trainer of the settings' networks."""
-        own = images.of(settings["digit"])
+        """images: those of all digits, or pictures. trainer: untrained, of the settings."""
         self.folder, self.settings, self.trainer = folder, settings, trainer
-        self.console, self.signals, self.x = console, signals, own.x
+        self.console, self.signals, self.x = console, signals, images.of(settings["digit"])
         self.judge = self._make_judge(images)
         if self.judge:
             # Beside the figures of the samples: what a perfect generator would get.
@@ -38,15 +37,16 @@ class Run:
         # The pictures' own random stream: the training's must not notice them.
         stream = np.random.default_rng(settings["seed"])
         self.z = stream.uniform(-1, 1, (9, settings["z_dim"])).astype(np.float32)
-        self.real = own.x[stream.permutation(len(own.x))[:9]]
+        self.real = self.x[stream.permutation(len(self.x))[:9]]
         self.losses, self.quality = [], []
+        self.columns = figures.columns(settings["digit"])  # of quality.csv
         self.watch = Watch()
 
     def _make_judge(self, images):
         if self.settings["quality_every"] == 0:
             return None
         try:
-            return figures.Judge(images.x, images.labels, self.settings["digit"])
+            return figures.Judge(images, images.labels, self.settings["digit"])
         except ValueError as error:
             self.console.warn(f"quality is not measured: {error}")
             return None
@@ -101,7 +101,7 @@ class Run:
         files.write_settings(self.folder, self.settings)
         files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
-            files.write_table(self.folder / files.QUALITY, figures.COLUMNS, self.quality)
+            files.write_table(self.folder / files.QUALITY, self.columns, self.quality)
         if self.trainer.epoch == 0 and self.trainer.iteration == 0:
             self.draw()
             self.measure()
@@ -155,7 +155,7 @@ class Run:
     def _look(self, row):
         """Shows the watch an epoch's row of losses.csv, and its figures if it was measured."""
         epoch, _, loss_dis, _, prob_real, prob_generated = row
-        measured = next((dict(zip(figures.COLUMNS[1:], values)) for number, *values in
+        measured = next((dict(zip(self.columns[1:], values)) for number, *values in
                          reversed(self.quality) if number == epoch), None)
         return self.watch.update(epoch, loss_dis, prob_real, prob_generated, measured)
 
@@ -168,24 +168,26 @@ class Run:
         """Keeps the figures of quality, if there are any."""
         if self.judge:
             measured = self.judge.measure(self.judge.sample(self.trainer.gen))
-            row = (self.trainer.epoch, *(measured[name] for name in figures.COLUMNS[1:]))
+            row = (self.trainer.epoch, *(measured[name] for name in self.columns[1:]))
             files.append_row(self.folder / files.QUALITY, row)
             self.quality.append(row)
 
     def draw(self):
         """The picture of this epoch, and before the first one that of the real images."""
         epoch, caption = self.trainer.epoch, saved.caption(self.settings)
+        shown = networks.shown_range(self.settings)
         if epoch == 0:
             plot.sample_grid(self.real, None, self.folder / files.REAL,
-                             title=f"real images, {caption}")
+                             title=f"real images, {caption}", shown=shown)
         images = dcgan.draw(self.trainer.gen, self.z)
         plot.sample_grid(images, dcgan.prob_real(self.trainer.dis, images),
-                         files.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}")
+                         files.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}",
+                         shown=shown)
 
     def _arrays(self, state):
         return {**state, "z": self.z,
                 "losses": _table(self.losses, files.LOSS_COLUMNS),
-                "quality": _table(self.quality, figures.COLUMNS)}
+                "quality": _table(self.quality, self.columns)}
 
     def save(self):
         """Writes a checkpoint, unless NaN or infinity has got into it."""
@@ -213,7 +215,12 @@ class Run:
         settings, trainer = self.settings, self.trainer
         say = self.console.say
         maps = "-".join(map(str, networks.map_sizes(settings)))
-        say(f"images         {len(self.x):,} of {saved.caption(settings)}")
+        what = saved.caption(settings)
+        if settings["digit"] is None:
+            size = settings["size"]
+            what = (f"{settings['data_source']}, {size}x{size} in "
+                    f"{'colour' if settings['channels'] == 3 else 'grey'}")
+        say(f"images         {len(self.x):,} of {what}")
         say(f"iterations     {self.iterations} per epoch, batch {settings['batch_size']:,}")
         say(f"optimiser      Adam, alpha {settings['alpha']:g}, beta1 {settings['beta1']:g} "
             f"(recipe {settings['recipe']})")

@@ -8,7 +8,7 @@ import numpy as np
 
 import networks
 from cli.console import Console, Interrupted, Signals
-from images import mnist
+from images import mnist, source
 from images.errors import DataError, DataPathError, DataWarning
 from runs import checkpoint, files
 from runs.checkpoint import CheckpointError
@@ -82,7 +82,7 @@ class Session:
     def train(self, trainer):
         """Trains to the last epoch, or until a signal says to stop."""
         run = Run(self.folder, self.settings, self.images, trainer, self.console, self.signals)
-        self.images = None  # 220 MB that the training has no use for
+        self.images = None  # those of the other digits: the training has no use for them
         if self.arrays is None:
             run.begin()
         else:
@@ -96,9 +96,9 @@ class Session:
             files.check_new(self.folder, self.given.get("overwrite", False))
         except FolderError as error:
             raise UsageError(error) from None
-        settings = options.complete(self.given)
+        settings = options.complete(self.given, self._is_pictures())
         own = self._load_images(settings)
-        n = len(own.x)
+        n = len(own)
         if settings["batch_size"] > n:
             if "batch_size" in self.given:
                 raise UsageError(f"a batch larger than the {n:,} images there are (--batch-size, "
@@ -124,9 +124,28 @@ class Session:
         if own.fingerprint != settings["fingerprint"]:
             raise UsageError(
                 f"the images are not those of the run (--data, {settings['data']}): it used "
-                f"{settings['images']:,} of {settings['data_source']}, these are {len(own.x):,} "
+                f"{settings['images']:,} of {settings['data_source']}, these are {len(own):,} "
                 f"of {own.source}; name the same images with --data")
         self._settle(settings, own)
+
+    def _is_pictures(self):
+        """Whether a folder of pictures is asked for. Refuses flags that mean nothing there."""
+        given, data = self.given, self.given.get("data", options.DEFAULTS["data"])
+        try:
+            pictures = source.is_pictures(data)
+        except DataPathError as error:
+            raise UsageError(error) from None
+        if pictures and "digit" in given:
+            raise UsageError(f"pictures are no digits (--digit, {given['digit']}, with --data "
+                             f"{data}); leave it out, or name a sub-folder to learn only what is "
+                             "in it")
+        if not pictures and "size" in given:
+            raise UsageError(f"MNIST is 28x28 (--size, {given['size']}); leave it out, or name a "
+                             "folder of pictures with --data")
+        if "sizes" in given and given.get("size", networks.POST_SIZE) != networks.POST_SIZE:
+            raise UsageError(f"the maps' sizes are to be chosen at 28x28 alone (--sizes, "
+                             f"{given['sizes']}, with --size {given['size']}); leave it out")
+        return pictures
 
     def _load_images(self, settings):
         """The images to train on; those of all digits are kept for the figures of quality."""
@@ -134,16 +153,17 @@ class Session:
             warnings.simplefilter("always", DataWarning)
             warnings.showwarning = lambda message, *_, **__: self.console.warn(message)
             try:
-                self.images = mnist.load("all", settings["data"])
-                settings["data"] = mnist.settled(settings["data"], self.images)
+                images = source.load(settings["data"], settings.get("size", networks.POST_SIZE))
+                settings["data"] = mnist.settled(settings["data"], images)
             except DataPathError as error:
                 raise UsageError(error) from None
+        self.images = images.between(*networks.value_range(settings))
         return self.images.of(settings["digit"])
 
     def _settle(self, settings, own):
         """What the run says of itself, for good."""
         self.settings = {
-            **settings, "images": len(own.x), "channels": own.x.shape[1],
+            **settings, "images": len(own), "channels": own.pixels.shape[1],
             "data_source": own.source, "fingerprint": own.fingerprint,
             "environment": checkpoint.environment()}
 
