@@ -360,7 +360,7 @@ def test_changed_settings_are_listed_and_refused(stopped, cli):
 
 def test_other_images_are_refused(stopped, cli, monkeypatch):
     real = mnist.load("all", "digits")
-    other = mnist.Images(real.x[::-1].copy(), real.labels[::-1], real.source)
+    other = mnist.Images(real.pixels[::-1].copy(), real.labels[::-1], real.source)
     monkeypatch.setattr(mnist, "load", lambda *_: other)
     code, _, err = cli("--resume", "--out", str(stopped))
     assert code == 2 and "--data" in err and "178" in err and err.count("\n") == 1
@@ -523,7 +523,7 @@ def test_a_limit_on_memory_is_one_line_too(golden, tmp_path):
             with open("/proc/self/statm") as file:
                 now = int(file.read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (now + 2**26, now + 2**26))
-            x = np.zeros((10**5, 1, 28, 28), np.float32)
+            x = np.zeros((10**6, 1, 28, 28), np.uint8)
             return mnist.Images(x, np.zeros(len(x)), "too many")
         mnist.load = load
 

@@ -49,7 +49,7 @@ def parse(argv):
     post, paper = RECIPES["post"], RECIPES["paper"]
 
     def by_recipe(name):
-        return f"(default: post {post[name]}, paper {paper[name]})"
+        return f"(default: {post[name]}; {paper[name]} with recipe paper)"
 
     add = parser.add_argument_group("what to learn").add_argument
     add("--digit", type=_digit, metavar="D",
