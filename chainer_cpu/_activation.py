@@ -34,7 +34,7 @@ class _Activation(FirstOrder, chainer.FunctionNode):
 class ReLU(_Activation):
     """Chainer's ReLU, first order."""
 
-    slope = 0
+    slope, follows = 0, (0,)
 
     def compute(self, x, y):
         _workers.run(_kernels.RECTIFY, x.size // 4, (x, _constant(self.slope, x.dtype), y))

@@ -1,138 +1,126 @@
 """Convolution and deconvolution as matrix products on whole pixels."""
 
-import functools
+import math
 
 import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, column_sums, empty, no_bias, pixel_major, total
+from chainer_cpu._linear import count_up, products, weight_products
+from chainer_cpu._memory import FirstOrder, bounded, column_sums, empty, nchw, pixel_major
 
 chainer = import_chainer()
 
 # With so few numbers under a filter, all of them together make the inner dimension of one product.
-_FEW = 32
+_FEW = 64
 
 
 # "Small" is the convolution's output and the deconvolution's input, "big" the other side. Both have
 # W of shape (small channels, big channels, kh, kw), and three kinds of products serve all passes of
 # both: to small, to big, and the gradient of W.
 
-@functools.lru_cache(maxsize=256)
-def _taps(small, big, ksize, stride, pad):
-    """Which pixels meet at which tap: int64 arrays (small pixel, big pixel, tap), by taps."""
-    found = [(i * small[1] + j, row * big[1] + column, k * ksize[1] + m)
-             for k in range(ksize[0]) for m in range(ksize[1])
-             for i in range(small[0]) for j in range(small[1])
-             for row, column in [(i * stride[0] + k - pad[0], j * stride[1] + m - pad[1])]
-             if 0 <= row < big[0] and 0 <= column < big[1]]
-    return np.array(found, np.int64).reshape(-1, 3).T
+@bounded
+def _taps(by, small, big, ksize, stride, pad):
+    """Which pixels meet at which tap, sorted by small pixels (0) or by big pixels (1).
 
-
-@functools.lru_cache(maxsize=1024)
-def _by_output(axis, size, *geometry):
-    """The taps sorted by small pixel (axis 0) or big pixel (1), of which there are ``size``.
-
-    Returns the order in which to make the outputs, where each one's taps begin, and the three rows
-    of the taps. Big pixels that need the same small pixel are made one after the other.
+    Returns an order in which to go through these, where the meetings of each begin, and three rows:
+    the small pixel, the big pixel and the tap of each meeting. Big pixels that need the same small
+    pixel follow each other in that order.
     """
-    taps = _taps(*geometry)
-    first = np.searchsorted(np.sort(taps[axis]), np.arange(size + 1))
-    met = np.zeros(size, np.int64)
-    met[taps[axis]] = taps[1 - axis]
-    order = np.arange(size) if axis == 0 else np.argsort(met, kind="stable")
-    return (order, first, *np.ascontiguousarray(taps[:, np.argsort(taps[axis], kind="stable")]))
-
-
-@functools.lru_cache(maxsize=256)
-def _by_small(*geometry):
-    """The taps sorted by small pixel, to come back to it while it is in the cache."""
-    taps = _taps(*geometry)
-    return tuple(np.ascontiguousarray(taps[:, np.argsort(taps[0], kind="stable")]))
+    axes = []
+    for numbers in zip(small, big, ksize, stride, pad):
+        k, i = np.indices((numbers[2], numbers[0])).reshape(2, -1)
+        place = i * numbers[3] + k - numbers[4]
+        axes.append([row[(0 <= place) & (place < numbers[1])] for row in (i, place, k)])
+    rows = [np.add.outer(a * size[1], b).reshape(-1)
+            for a, b, size in zip(*axes, (small, big, ksize))]
+    rows = np.stack(rows).take(np.argsort(rows[by], kind="stable"), axis=1)
+    first = np.searchsorted(rows[by], np.arange(np.prod((small, big)[by]) + 1))
+    order = np.arange(len(first) - 1)
+    if by == 1:
+        met = np.zeros_like(order)
+        met[rows[1]] = rows[0]
+        order = np.argsort(met, kind="stable")
+    return order, first, *rows
 
 
 class _Layer:
     """One layer's numbers, and its products.
 
-    W is (small channels, big channels, kh, kw). A big side with few channels is folded: the pixels
-    under a filter, which do not overlap, become the channels of a map as small as the small side,
-    and one tap is left.
+    W is (small channels, big channels, kh, kw). A big side with few channels is folded: all numbers
+    under a place of the filter become one row, and the map one large matrix.
     """
 
     def __init__(self, small, big, W, stride, pad):
-        self.small, self.big, self.stride, self.pad = small, big, stride, pad
-        self.small_channels, self.big_channels = W.shape[:2]
-        self.ksize = W.shape[2:]
-        self.is_folded = self.ksize == stride and W[0].size <= _FEW
-        self.taps = (small, big, self.ksize, stride, pad)
-        if self.is_folded:
-            self.taps = (small, small, (1, 1), (1, 1), (0, 0))
+        self.small, self.big, self.W_shape = small, big, W.shape
+        self.geometry = small, big, W.shape[2:], stride, pad
+        self.is_folded = W[0].size <= _FEW
+        self.taps = ((1, 1), (1, 1), (1, 1), (1, 1), (0, 0)) if self.is_folded else self.geometry
 
     def lay(self, x):
         """A map of the big side, (N, C, H, W), as the products take it: (h, w, N, C')."""
         if not self.is_folded:
             return pixel_major(x)
-        out = empty((*self.small, len(x), *self.ksize, x.shape[1]), x.dtype)
-        _workers.run(_kernels.SPACE_TO_DEPTH, out.size, (np.ascontiguousarray(x), out),
-                     (*x.shape, *self.small, *self.stride, *self.pad))
-        return out.reshape(*self.small, len(x), -1)
+        x = x if x.flags.c_contiguous else nchw(pixel_major(x))
+        pixels, numbers = math.prod(self.small), math.prod(self.W_shape[1:])
+        out = empty((1, 1, pixels * len(x), numbers), x.dtype)
+        _workers.run(_kernels.COLUMNS, out.size, (x, out), self._column_numbers(len(x)))
+        return out
+
+    def _column_numbers(self, rows):
+        small, big, *others = self.geometry
+        return rows, self.W_shape[1], *big, *small, *(n for pair in others for n in pair)
 
     def _weights(self, W):
         """W as a dense (kh, kw, small, big): a view where the link stored it so."""
         if self.is_folded:
-            return np.ascontiguousarray(W.transpose(0, 2, 3, 1)).reshape(1, 1, len(W), -1)
+            return np.ascontiguousarray(W).reshape(1, 1, len(W), -1)
         return np.ascontiguousarray(W.transpose(2, 3, 0, 1))
 
     def to_small(self, laid, W, bias):
         """The convolution: a map laid out by ``lay`` to (N, C', h, w)."""
-        return self._products(laid, self._weights(W), bias, to_small=True).transpose(2, 3, 0, 1)
+        y = self._products(0, laid, self._weights(W), bias)
+        return y.reshape(*self.small, -1, len(W)).transpose(2, 3, 0, 1)
 
     def to_big(self, small, W, bias):
         """The deconvolution: (N, C', h, w) to (N, C, H, W)."""
         small = pixel_major(small)
         if not self.is_folded:
-            y = self._products(small, self._weights(W), bias, to_small=False)
-            return y.transpose(2, 3, 0, 1)
-        rows = small.shape[2]
-        y = self._products(small, self._weights(W), None, to_small=False)
-        out = empty((rows, self.big_channels, *self.big), y.dtype)
-        bias = np.zeros(self.big_channels, y.dtype) if bias is None else np.ascontiguousarray(bias)
-        _workers.run(_kernels.DEPTH_TO_SPACE, out.size, (y, bias, out),
-                     (*out.shape, *self.small, *self.stride, *self.pad))
+            return self._products(1, small, self._weights(W), bias).transpose(2, 3, 0, 1)
+        y = self._products(1, small.reshape(1, 1, -1, len(W)), self._weights(W), None)
+        out = empty((small.shape[2], W.shape[1], *self.big), y.dtype)
+        bias = np.zeros(W.shape[1], y.dtype) if bias is None else np.ascontiguousarray(bias)
+        _workers.run(_kernels.FROM_COLUMNS, y.size, (y, bias, out),
+                     self._column_numbers(len(out)))
         return out
 
-    def _products(self, x, W, bias, to_small):
+    def _products(self, by, x, W, bias):
         """Sums over taps of pixels of x, (h, w, N, C), times W, (kh, kw, small, big)."""
         rows, inner = x.shape[2:]
-        cols = W.shape[2 if to_small else 3]
-        map_size = self.taps[0 if to_small else 1]
-        order, first, small, big, tap = _by_output(0 if to_small else 1, map_size[0] * map_size[1],
-                                                   *self.taps)
-        y = empty((*map_size, rows, cols), x.dtype)
-        bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
-        _workers.run(_kernels.PRODUCTS, len(tap) * rows * inner * cols // 45, (x, W, y, bias),
-                     (_kernels.GEMM[x.dtype], rows * inner, inner, W[0, 0].size, W.shape[3],
-                      to_small, rows * cols, cols, rows, inner, cols, 0),
-                     (order, first, big if to_small else small, tap))
+        cols = W.shape[2 + by]
+        order, first, *others, tap = _taps(by, *self.taps)
+        y = empty((*self.taps[by], rows, cols), x.dtype)
+        products(x, rows * inner, inner, W, W[0, 0].size, W.shape[3], 1 - by, y, rows * cols, cols,
+                 rows, inner, cols, order, first, others[1 - by], tap, bias)
         return y
 
     def weight_gradient(self, small, laid):
         """Gradient of W, in the memory order of the weights."""
         small = pixel_major(small)
-        rows, m, n = *small.shape[2:], laid.shape[3]
-        a, b, tap = _by_small(*self.taps)
-        y = empty((_workers.count(), self.taps[2][0] * self.taps[2][1], m, n), small.dtype)
-        _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (small, laid, y),
-                     (_kernels.GEMM[y.dtype], rows * m, m, rows * n, n, rows, m, n, y.shape[1]),
-                     (a, b, tap), shares=len(y))
-        y = total(y)
+        h, w, rows, m = small.shape
         if self.is_folded:
-            return y.reshape(m, *self.ksize, self.big_channels).transpose(0, 3, 1, 2)
-        return y.reshape(*self.ksize, m, n).transpose(2, 3, 0, 1)
+            # In parts, one per row of the map, which are summed then.
+            y = weight_products(small, laid, h, w * rows, *3 * count_up(h))
+            return column_sums(y.reshape(h, -1)).reshape(self.W_shape)
+        kh, kw = self.W_shape[2:]
+        y = weight_products(small, laid, kh * kw, rows, *_taps(0, *self.taps)[2:])
+        return y.reshape(kh, kw, m, -1).transpose(2, 3, 0, 1)
 
 
 class Convolution2D(FirstOrder, chainer.FunctionNode):
     """Chainer's Convolution2DFunction without dilation and groups, first order."""
+
+    follows, floating = (0, 2), True
 
     def __init__(self, stride, pad):
         self.stride, self.pad = stride, pad
@@ -162,6 +150,8 @@ class Deconvolution2D(FirstOrder, chainer.FunctionNode):
 
     Its gradient with respect to the parameters alone works, which Chainer's own fails at.
     """
+
+    follows, floating = (0, 2), True
 
     def __init__(self, stride, pad, outsize):
         self.stride, self.pad, self.outsize = stride, pad, outsize

@@ -71,38 +71,42 @@ def products(share, shares, blas, order, first, x_index, w_index, x, x_step, ldx
                         row[:] = zero
             for i in range(first[p], first[p + 1]):
                 gemm(blas, 84 if transpose else 78, 78, cols, end - begin, inner,
-                      w.ctypes.data + w_index[i] * w_step * size, ldw,
-                      x.ctypes.data + (x_index[i] * x_step + begin * ldx) * size, ldx, beta,
-                      y.ctypes.data + (p * y_step + begin * ldy) * size, ldy)
+                     w.ctypes.data + w_index[i] * w_step * size, ldw,
+                     x.ctypes.data + (x_index[i] * x_step + begin * ldx) * size, ldx, beta,
+                     y.ctypes.data + (p * y_step + begin * ldy) * size, ldy)
                 beta = one
 
 
 @_kernel
-def weight_products(share, shares, blas, a_index, b_index, y_index, a, a_step, lda, b, b_step, ldb,
-                    y, rows, m, n, taps):
-    """Each share's y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
+def weight_products(share, shares, blas, a_index, b_index, y_index, a, b, y, rows, m, n, pieces):
+    """y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
 
-    a[p] is (rows, m), b[p] is (rows, n); y is (shares, taps, m, n); each share sums over its rows.
+    a[p] is (rows, m), b[p] is (rows, n), y[t] is (m, n). A share goes through all i, best in an
+    order that comes back to an a[p] soon, and makes its own of the y[t], or pieces of them.
     """
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
-    own = y.reshape((shares, taps, m * n))[share]
-    begun = np.zeros(taps, np.bool_)
-    begin, end = rows * share // shares, rows * (share + 1) // shares
-    pieces = (end - begin + TASK_ROWS - 1) // TASK_ROWS
-    for piece in range(pieces):
-        low = begin + (end - begin) * piece // pieces
-        high = begin + (end - begin) * (piece + 1) // pieces
+    tasks = len(y) // (m * n) * pieces
+    begun = np.zeros(tasks, np.bool_)
+    parts = (rows + TASK_ROWS - 1) // TASK_ROWS
+    for part in range(parts):
+        low, high = rows * part // parts, rows * (part + 1) // parts
         for i in range(len(y_index)):
-            t = y_index[i]
-            gemm(blas, 78, 84, n, m, high - low,
-                  b.ctypes.data + (b_index[i] * b_step + low * ldb) * size, ldb,
-                  a.ctypes.data + (a_index[i] * a_step + low * lda) * size, lda,
-                  one if begun[t] else zero, own[t].ctypes.data, n)
-            begun[t] = True
-    for t in range(taps):
-        if not begun[t]:
-            own[t] = zero
+            for piece in range(pieces):
+                task = y_index[i] * pieces + piece
+                if task * shares // tasks != share:
+                    continue
+                begin, end = m * piece // pieces, m * (piece + 1) // pieces
+                gemm(blas, 78, 84, n, end - begin, high - low,
+                     b.ctypes.data + (b_index[i] * rows + low) * n * size, n,
+                     a.ctypes.data + ((a_index[i] * rows + low) * m + begin) * size, m,
+                     one if begun[task] else zero,
+                     y.ctypes.data + (y_index[i] * m + begin) * n * size, n)
+                begun[task] = True
+    for task in range(tasks):
+        if task * shares // tasks == share and not begun[task]:
+            t, piece = divmod(task, pieces)
+            y[(t * m + m * piece // pieces) * n:(t * m + m * (piece + 1) // pieces) * n] = zero
 
 
 @_kernel
@@ -237,40 +241,44 @@ def transpose_back(share, shares, y, x, rows, channels, pixels):
 
 
 @_kernel
-def space_to_depth(share, shares, x, y, rows, channels, height, width, h, w, stride, pad):
-    """Blocks of stride[0] x stride[1] pixels become channels; outside the map there are zeros.
+def columns(share, shares, x, y, rows, channels, height, width, h, w, ksize, stride, pad):
+    """What lies under each place of a filter side by side; outside the map there are zeros.
 
-    x is (N, C, H, W); y is (h, w, N, stride[0], stride[1], C).
+    x is (N, C, H, W); y is (h, w, N, C, kh, kw).
     """
     x = x.reshape((rows, channels, height, width))
-    y = y.reshape((h, w, rows, stride[0], stride[1], channels))
-    for i in range(y.shape[0]):
-        for n in range(rows * share // shares, rows * (share + 1) // shares):
-            for k in range(stride[0]):
-                row = i * stride[0] + k - pad[0]
-                for j in range(y.shape[1]):
-                    for m in range(stride[1]):
+    y = y.reshape((h, w, rows, channels, ksize[0], ksize[1]))
+    for task in range(h * rows * share // shares, h * rows * (share + 1) // shares):
+        i, n = divmod(task, rows)
+        for j in range(w):
+            for c in range(channels):
+                for k in range(ksize[0]):
+                    row = i * stride[0] + k - pad[0]
+                    for m in range(ksize[1]):
                         column = j * stride[1] + m - pad[1]
                         inside = 0 <= row < height and 0 <= column < width
-                        for c in range(channels):
-                            y[i, j, n, k, m, c] = x[n, c, row, column] if inside else 0
+                        y[i, j, n, c, k, m] = x[n, c, row, column] if inside else 0
 
 
 @_kernel
-def depth_to_space(share, shares, y, bias, x, rows, channels, height, width, h, w, stride, pad):
-    """The way back from space_to_depth, plus bias (C,); x may hold pixels that no block reaches."""
+def from_columns(share, shares, y, bias, x, rows, channels, height, width, h, w, ksize, stride,
+                 pad):
+    """x = bias + the sum of what ``columns`` would have taken from each pixel of it."""
     x = x.reshape((rows, channels, height, width))
-    y = y.reshape((h, w, rows, stride[0], stride[1], channels))
+    y = y.reshape((h, w, rows, channels, ksize[0], ksize[1]))
     for n in range(rows * share // shares, rows * (share + 1) // shares):
         for c in range(channels):
-            for row in range(height):
-                i, k = divmod(row + pad[0], stride[0])
-                for column in range(width):
-                    j, m = divmod(column + pad[1], stride[1])
-                    value = bias[c]
-                    if i < y.shape[0] and j < y.shape[1]:
-                        value += y[i, j, n, k, m, c]
-                    x[n, c, row, column] = value
+            x[n, c] = bias[c]
+        for i in range(h):
+            for j in range(w):
+                for c in range(channels):
+                    for k in range(ksize[0]):
+                        row = i * stride[0] + k - pad[0]
+                        if 0 <= row < height:
+                            for m in range(ksize[1]):
+                                column = j * stride[1] + m - pad[1]
+                                if 0 <= column < width:
+                                    x[n, c, row, column] += y[i, j, n, c, k, m]
 
 
 @_kernel
@@ -290,7 +298,7 @@ def adam(share, shares, param, grad, m, v, settings):
 
 # One entry for all kernels, since each parallel loop costs a second of compilation.
 (PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, NORMALIZE, NORMALIZE_SUMS, NORMALIZE_BACKWARD, RECTIFY,
- RECTIFY_BACKWARD, TANH_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, SPACE_TO_DEPTH, DEPTH_TO_SPACE, ADAM
+ RECTIFY_BACKWARD, TANH_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM
  ) = range(15)
 
 
@@ -321,8 +329,8 @@ def entry(dtype):
             products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3],
                      n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
         elif kernel == WEIGHT_PRODUCTS:
-            weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], n[1], n[2], a[1], n[3],
-                            n[4], a[2], n[5], n[6], n[7], n[8])
+            weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], a[1], a[2], n[1], n[2],
+                            n[3], n[4])
         elif kernel == SUMS:
             sums(share, shares, a[0], totals, n[0], n[1], n[2])
         elif kernel == MOMENTS:
@@ -343,12 +351,12 @@ def entry(dtype):
             transpose(share, shares, a[0], a[1], n[0], n[1], n[2])
         elif kernel == TRANSPOSE_BACK:
             transpose_back(share, shares, a[0], a[1], n[0], n[1], n[2])
-        elif kernel == SPACE_TO_DEPTH:
-            space_to_depth(share, shares, a[0], a[1], n[0], n[1], n[2], n[3], n[4], n[5], n[6:8],
-                           n[8:10])
-        elif kernel == DEPTH_TO_SPACE:
-            depth_to_space(share, shares, a[0], a[1], a[2], n[0], n[1], n[2], n[3], n[4], n[5],
-                           n[6:8], n[8:10])
+        elif kernel == COLUMNS:
+            columns(share, shares, a[0], a[1], n[0], n[1], n[2], n[3], n[4], n[5], n[6:8], n[8:10],
+                    n[10:12])
+        elif kernel == FROM_COLUMNS:
+            from_columns(share, shares, a[0], a[1], a[2], n[0], n[1], n[2], n[3], n[4], n[5],
+                         n[6:8], n[8:10], n[10:12])
         elif kernel == ADAM:
             adam(share, shares, a[0], a[1], a[2], a[3], a[4])
         swap_control(before)

@@ -1,4 +1,4 @@
-"""The linear function, on matrices and on maps."""
+"""Matrix products, and the linear function, on matrices and on maps."""
 
 import numpy as np
 
@@ -6,38 +6,79 @@ from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._memory import (
     FirstOrder,
+    bounded,
     column_sums,
     empty,
     is_pixel_major,
     matrix,
     no_bias,
     pixel_major,
-    total,
 )
 
 chainer = import_chainer()
 
 
+def products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, order,
+             first, x_index, w_index, bias=None, bias_step=0):
+    """Runs the kernel of that name, which says what the numbers are."""
+    bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
+    _workers.run(_kernels.PRODUCTS, len(x_index) * rows * inner * cols // 45, (x, w, y, bias),
+                 (_kernels.GEMM[x.dtype], x_step, ldx, w_step, ldw, transpose, y_step, ldy, rows,
+                  inner, cols, bias_step), (order, first, x_index, w_index))
+
+
+def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
+    """Runs the kernel of that name: a, (..., m), and b, (..., n), to (outputs, m, n)."""
+    m, n, shares = a.shape[-1], b.shape[-1], 2 * _workers.count()
+    y = empty((outputs, m, n), a.dtype)
+    # Few shares, that come back to a[p] the sooner, but no fewer; and no narrow pieces.
+    pieces = max(1, min(-(-shares // outputs), m // 64))
+    _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (a, b, y),
+                 (_kernels.GEMM[y.dtype], rows, m, n, pieces), (a_index, b_index, y_index),
+                 shares=shares)
+    return y
+
+
+@bounded
+def count_up(number):
+    """The indexes 0 to number - 1."""
+    return np.arange(number),
+
+
+@bounded
+def _one_each(number):
+    """Indexes of products of which each output needs one."""
+    every, = count_up(number)
+    return every, np.arange(number + 1), every, every
+
+
+@bounded
+def _all_for_one(number):
+    """Indexes of products whose sum is the one output."""
+    every, = count_up(number)
+    return every[:1], np.array([0, number]), every, every
+
+
 class Linear(FirstOrder, chainer.FunctionNode):
     """Chainer's LinearFunction, first order. Takes maps too, and leaves them where they lie."""
+
+    follows, floating = (2,), True
 
     def forward(self, inputs):
         x, W, *b = inputs
         self.retain_inputs((0, 1))
         rows, out = len(x), len(W)
-        bias = np.ascontiguousarray(b[0]) if b else no_bias(x.dtype)
         y = empty((rows, out), x.dtype)
         if is_pixel_major(x):
             # y = sum over pixels of x[p] @ W[p].T
-            channels, pixels = x.shape[1], np.arange(x.shape[2] * x.shape[3])
-            _products(pixel_major(x), rows * channels, channels,
-                      _weights_by_pixel(W, x), out * channels, channels, True, y, 0, out,
-                      rows, channels, out, bias, 0,
-                      np.arange(1), np.array([0, len(pixels)]), pixels, pixels)
+            channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
+            products(pixel_major(x), rows * channels, channels, _weights_by_pixel(W, x),
+                     out * channels, channels, 1, y, 0, out, rows, channels, out,
+                     *_all_for_one(pixels), *b)
         else:
             inner, (blocks, size) = W.shape[1], _blocks(out)
-            _products(matrix(x), 0, inner, np.ascontiguousarray(W), size * inner, inner, True,
-                      y, size, out, rows, inner, size, bias, size, *_one_each(blocks))
+            products(matrix(x), 0, inner, np.ascontiguousarray(W), size * inner, inner, 1,
+                     y, size, out, rows, inner, size, *_one_each(blocks), *b or [None], size)
         return y,
 
     def gradients(self, indexes, gy):
@@ -55,14 +96,13 @@ class Linear(FirstOrder, chainer.FunctionNode):
         if is_pixel_major(x):
             _, channels, h, w = x.shape
             gx = empty((h, w, rows, channels), x.dtype)
-            _products(gy, 0, out, _weights_by_pixel(W, x), out * channels, channels, False,
-                      gx, rows * channels, channels, rows, out, channels, no_bias(x.dtype), 0,
-                      *_one_each(h * w))
+            products(gy, 0, out, _weights_by_pixel(W, x), out * channels, channels, 0,
+                     gx, rows * channels, channels, rows, out, channels, *_one_each(h * w))
             return gx.transpose(2, 3, 0, 1)
         inner, (blocks, size) = W.shape[1], _blocks(W.shape[1])
         gx = empty((rows, inner), x.dtype)
-        _products(gy, 0, out, np.ascontiguousarray(W), size, inner, False, gx, size, inner,
-                  rows, out, size, no_bias(x.dtype), 0, *_one_each(blocks))
+        products(gy, 0, out, np.ascontiguousarray(W), size, inner, 0, gx, size, inner,
+                 rows, out, size, *_one_each(blocks))
         return gx.reshape(x.shape)
 
     def _weight_gradient(self, gy, x):
@@ -70,25 +110,10 @@ class Linear(FirstOrder, chainer.FunctionNode):
         rows, out = gy.shape
         laid = pixel_major(x) if is_pixel_major(x) else matrix(x)
         inner = laid.shape[-1]
-        pixels = np.arange(laid.size // (rows * inner))
-        gW = empty((_workers.count(), len(pixels), out, inner), x.dtype)
-        _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (gy, laid, gW),
-                     (_kernels.GEMM[x.dtype], 0, out, rows * inner, inner, rows, out, inner,
-                      len(pixels)), (np.zeros_like(pixels), pixels, pixels), shares=len(gW))
-        return total(gW).transpose(1, 2, 0).reshape(out, -1) if len(pixels) > 1 else total(gW)[0]
-
-
-def _products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, bias,
-              bias_step, *indexes):
-    _workers.run(_kernels.PRODUCTS, rows * w.size // 45, (x, w, y, bias),
-                 (_kernels.GEMM[x.dtype], x_step, ldx, w_step, ldw, transpose, y_step, ldy, rows,
-                  inner, cols, bias_step), indexes)
-
-
-def _one_each(number):
-    """Indexes of products of which each output needs one: input 0 (its step is 0), weights p."""
-    every = np.arange(number)
-    return every, np.arange(number + 1), every, every
+        pixels = laid.size // (rows * inner)
+        every, = count_up(pixels)
+        gW = weight_products(gy, laid, pixels, rows, np.zeros_like(every), every, every)
+        return gW.transpose(1, 2, 0).reshape(out, -1) if pixels > 1 else gW[0]
 
 
 def _blocks(columns):

@@ -1,7 +1,10 @@
 """How maps lie in memory, and what every fast function node has in common."""
 
+import collections
 import ctypes
 import functools
+import math
+import os
 import threading
 import weakref
 
@@ -12,14 +15,22 @@ from chainer_cpu._compat import import_chainer
 
 chainer = import_chainer()
 
+from chainer.utils import type_check  # noqa: E402
 
 # Smaller arrays are left to NumPy, which is quick with them.
 _SMALL = 1 << 16
 # A sum over rows is made of this many at most, which NumPy adds up.
 _TASKS = 32
+# No more bytes than these are kept for later: freed memory, and tables.
+KEPT, TABLES = 2 << 30, 64 << 20
 
-_free = {}  # by size; the size that was freed last is the last one
-_free_lock = threading.RLock()  # a thread may meet it again, collecting garbage
+_free = {}  # blocks by size; the size that was freed last is the last one
+_free_bytes = 0
+_returned = collections.deque()
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a child in which nobody could ever release it would hang
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
+                        after_in_child=_lock.release)
 
 
 def empty(shape, dtype):
@@ -28,12 +39,19 @@ def empty(shape, dtype):
     Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than
     filling them.
     """
+    global _free_bytes
     dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if size < _SMALL:
         return np.empty(shape, dtype)
-    with _free_lock:
-        block = _free[size].pop() if _free.get(size) else _fresh(size)
+    with _lock:
+        _sort()
+        if _free.get(size):
+            block = _free[size].pop()
+            _free_bytes -= size
+        else:
+            _shrink(_free_bytes - size)  # as much old memory is given up as is new
+            block = np.empty(size, np.uint8)
     # The array's base is this ctypes object and not the block, so it lives exactly as long as the
     # array and every view of it.
     owner = (ctypes.c_char * size).from_buffer(block)
@@ -41,30 +59,65 @@ def empty(shape, dtype):
     return np.frombuffer(owner, dtype).reshape(shape)
 
 
-def _fresh(size):
-    """New memory, after giving up as much free old memory: the sizes longest not used first."""
-    surplus = size
-    while _free and surplus > 0:
-        oldest, blocks = next(iter(_free.items()))
-        if blocks:
-            blocks.pop()
-            surplus -= oldest
+def _release(block):
+    # Garbage may be collected at any time, in the midst of the code below too: there, this waits.
+    _returned.append(block)
+    if _lock.acquire(blocking=False):
+        try:
+            _sort()
+        finally:
+            _lock.release()
+
+
+def _sort():
+    """Puts what was returned to what is free."""
+    global _free_bytes
+    while _returned:
+        block = _returned.popleft()
+        _free[block.size] = [*_free.pop(block.size, ()), block]
+        _free_bytes += block.size
+    _shrink(KEPT)
+
+
+def _shrink(size):
+    """Gives up free memory down to a size, what was not used for longest first."""
+    global _free_bytes
+    while _free and _free_bytes > size:
+        oldest = next(iter(_free))
+        if _free[oldest]:
+            _free[oldest].pop()
+            _free_bytes -= oldest
         else:
             del _free[oldest]
-    return np.empty(size, np.uint8)
 
 
-def _release(block):
-    with _free_lock:
-        _free[block.size] = [*_free.pop(block.size, ()), block]
+def bounded(function):
+    """Like functools.cache, for functions that make a tuple of arrays; forgets at TABLES bytes."""
+    results = {}
+
+    @functools.wraps(function)
+    def cached(*key):
+        found = results.get(key)
+        if found is None:
+            found = function(*key)
+            if sum(a.nbytes for arrays in (*results.values(), found) for a in arrays) > TABLES:
+                results.clear()
+            if sum(a.nbytes for a in found) <= TABLES:
+                results[key] = found
+        return found
+
+    return cached
 
 
 class FirstOrder:
     """Mixed into a FunctionNode with one output: checks gradients before they are addresses.
 
     Refuses what a silent None would get wrong. A gradient of another dtype is taken over into that
-    of the output, which all results then have (Chainer's have one or the other).
+    of the output, which the results then have too, but for those of the inputs in ``follows``:
+    they have the gradient's, as Chainer's. ``floating`` says that it must be a float's.
     """
+
+    follows, floating = (), False
 
     def apply(self, inputs):
         y, = super().apply(inputs)
@@ -81,8 +134,12 @@ class FirstOrder:
         if gy.shape != shape:
             raise ValueError(f"a gradient of shape {gy.shape} for an output of shape {shape} "
                              f"({self.label})")
-        return tuple(None if g is None else chainer.Variable(g, requires_grad=False)
-                     for g in self.gradients(indexes, gy.astype(dtype, copy=False)))
+        if self.floating:
+            type_check.expect(type_check.get_types((gy,), "gy", False)[0].dtype.kind == "f")
+        gradients = self.gradients(indexes, gy.astype(dtype, copy=False))
+        return tuple(None if g is None else chainer.Variable(
+            g.astype(gy.dtype if i in self.follows else dtype, copy=False), requires_grad=False)
+            for i, g in zip(indexes, gradients, strict=True))
 
 
 # A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
@@ -140,10 +197,3 @@ def dense_view(x):
 @functools.cache
 def no_bias(dtype):
     return np.empty(0, dtype)
-
-
-def total(parts):
-    """The sum over an array's first axis, one entry per thread; made in the first of them."""
-    for part in parts[1:]:
-        parts[0] += part
-    return parts[0]

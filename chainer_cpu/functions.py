@@ -9,6 +9,8 @@ Shapes are Chainer's, (N, C, H, W), but the fast functions leave maps in pixel-m
 of the first order: asking for more (``enable_double_backprop``) raises RuntimeError.
 """
 
+import numbers
+
 import numpy as np
 
 from chainer_cpu import _kernels
@@ -28,18 +30,16 @@ from chainer.functions import *  # noqa: E402, F401, F403
 def is_fast(*arrays):
     """True where the fast functions take these arrays: NumPy, all float32 or float64, not empty.
 
-    Arrays or Variables; None is passed over. False sends the caller to Chainer's own function.
+    Arrays, or Variables in Chainer's ordinary layout; None is passed over. False sends the caller
+    to Chainer's own function.
     """
-    arrays = [x.raw_array if isinstance(x, chainer.Variable) else x
-              for x in arrays if x is not None]
+    given = [x for x in arrays if x is not None]
+    arrays = [x.raw_array if isinstance(x, chainer.Variable) else x for x in given]
     return (all(type(x) is np.ndarray and x.size for x in arrays)
             and arrays[0].dtype in _kernels.GEMM
             and all(x.dtype == arrays[0].dtype for x in arrays)
+            and all(x.layout is None for x in given if isinstance(x, chainer.Variable))
             and chainer.config.schedule_func is None)
-
-
-def _pair(x):
-    return tuple(x) if hasattr(x, "__getitem__") else (x, x)
 
 
 def linear(x, W, b=None, n_batch_axes=1):
@@ -52,27 +52,28 @@ def linear(x, W, b=None, n_batch_axes=1):
 
 def convolution_2d(x, W, b=None, stride=1, pad=0, cover_all=False, **kwargs):
     """Chainer's convolution_2d: x (N, C, H, W), W (C', C, kh, kw), b (C',)."""
-    if (not cover_all and _is_plain(kwargs) and _are_maps(x, W, b)
+    if (not cover_all and _is_plain(**kwargs) and _are_maps(x, W, b)
             and x.shape[1] == W.shape[1] and (b is None or b.shape == W.shape[:1])
-            and all(size + 2 * pad >= k for size, pad, k in
-                    zip(x.shape[2:], _pair(pad), W.shape[2:]))):
-        inputs = (x, W) if b is None else (x, W, b)
-        return Convolution2D(_pair(stride), _pair(pad)).apply(inputs)[0]
+            and (strides := _pair(stride, 1)) and (pads := _pair(pad, 0))
+            and all(size + 2 * p >= k for size, p, k in zip(x.shape[2:], pads, W.shape[2:]))):
+        return Convolution2D(strides, pads).apply((x, W) if b is None else (x, W, b))[0]
     return stock.convolution_2d(x, W, b, stride, pad, cover_all, **kwargs)
 
 
 def deconvolution_2d(x, W, b=None, stride=1, pad=0, outsize=None, **kwargs):
     """Chainer's deconvolution_2d: x (N, C, h, w), W (C, C', kh, kw), b (C',)."""
-    if (_is_plain(kwargs) and _are_maps(x, W, b) and x.shape[1] == len(W)
-            and (b is None or b.shape == W.shape[1:2])):
-        numbers = list(zip(x.shape[2:], W.shape[2:], _pair(stride), _pair(pad)))
-        big = tuple(s * (size - 1) + k - 2 * p if out is None else out
-                    for out, (size, k, s, p) in zip(outsize or (None, None), numbers))
+    if (_is_plain(**kwargs) and _are_maps(x, W, b) and x.shape[1] == len(W)
+            and (b is None or b.shape == W.shape[1:2])
+            and (strides := _pair(stride, 1)) and (pads := _pair(pad, 0))):
+        height, width = (None, None) if outsize is None else outsize
+        geometry = list(zip(x.shape[2:], W.shape[2:], strides, pads))
+        big = _pair([s * (size - 1) + k - 2 * p if out is None else out
+                     for out, (size, k, s, p) in zip((height, width), geometry)], 1)
         # Chainer has the words for an outsize that is none.
-        if all(out > 0 and (out + 2 * p - k) // s + 1 == size
-               for out, (size, k, s, p) in zip(big, numbers)):
+        if big and all((out + 2 * p - k) // s + 1 == size
+                       for out, (size, k, s, p) in zip(big, geometry)):
             inputs = (x, W) if b is None else (x, W, b)
-            return Deconvolution2D(_pair(stride), _pair(pad), big).apply(inputs)[0]
+            return Deconvolution2D(strides, pads, big).apply(inputs)[0]
     return stock.deconvolution_2d(x, W, b, stride, pad, outsize, **kwargs)
 
 
@@ -80,10 +81,16 @@ def _are_maps(x, W, b):
     return is_fast(x, W, b) and x.ndim == W.ndim == 4
 
 
-def _is_plain(kwargs):
-    """Without dilation and groups."""
-    return all(name in ("dilate", "groups") and _pair(value) == (1, 1) or name == "cudnn_fast"
-               for name, value in kwargs.items())
+def _is_plain(dilate=1, groups=1, **others):
+    return not others and _pair(dilate, 1) == (1, 1) and groups == 1
+
+
+def _pair(x, least):
+    """A number or a pair as a pair of ints; None where Chainer has to say what is wrong with it."""
+    first, second = x if hasattr(x, "__getitem__") else (x, x)
+    if all(isinstance(n, numbers.Integral) and n >= least for n in (first, second)):
+        return int(first), int(second)
+    return None
 
 
 def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var=None, decay=0.9,

@@ -1,0 +1,136 @@
+"""Convolution, deconvolution and linear in the corners: what Chainer does there, they do."""
+
+import functools
+import time
+
+import numpy as np
+import pytest
+
+from chainer_cpu import _convolution, _linear, _memory, chainer
+from chainer_cpu import functions as F
+
+stock = chainer.functions
+
+
+def random(*shape, seed=0):
+    return np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+X, W, B = random(2, 3, 4, 5), random(6, 3, 2, 2), random(6)
+SMALL = random(2, 6, 3, 4)
+
+
+def convolve(m, **options):
+    return m.convolution_2d(X, W, B, **options)
+
+
+def deconvolve(m, **options):
+    return m.deconvolution_2d(SMALL, W, B[:3], **options)
+
+
+@pytest.mark.parametrize("function", [
+    lambda m, x: m.batch_normalization(x, *np.ones((2, 3), np.float32)),
+    lambda m, x: m.relu(x)], ids=["batch normalization", "relu"])
+def test_variables_in_cudnns_layout_are_chainers_own_business(function):
+    found = []
+    for module in (F, stock):
+        y = function(module, chainer.as_variable(X).as_layout("CUDNN_CHANNEL_LAST_X"))
+        assert y.layout == "CUDNN_CHANNEL_LAST_X"
+        found.append(y.as_layout(None).array)
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name, inputs", {
+    "convolution_2d": (X, W, B), "deconvolution_2d": (SMALL, W, B[:3]),
+    "linear": (X, random(7, 60), random(7))}.items())
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
+def test_a_gradient_of_another_dtype_is_taken_or_refused_as_in_chainer(name, inputs, dtype):
+    found = []
+    for module in (F, stock):
+        variables = [chainer.Variable(x) for x in inputs]
+        y = getattr(module, name)(*variables)
+        gy = chainer.Variable(random(*y.shape, seed=1).astype(dtype))
+        if dtype == np.int32:
+            with pytest.raises(chainer.utils.type_check.InvalidType):
+                chainer.grad([y], variables, [gy])
+        else:
+            found.append([g.array for g in chainer.grad([y], variables, [gy])])
+    for actual, expected in zip(*found or [(), ()], strict=True):
+        assert actual.dtype == expected.dtype
+        tolerance = 2e-3 if dtype == np.float16 else 1e-5  # ours are the more exact ones
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("function", [convolve, deconvolve])
+@pytest.mark.parametrize("options", [
+    {"pad": (1, 1, 1)}, {"pad": (1,)}, {"pad": 1.0}, {"stride": (2, 2, 2)}, {"stride": 2.0},
+    {"stride": 0}, {"dilate": (1, 1, 1)}, {"cudnn_fast": True}], ids=str)
+def test_what_chainer_refuses_is_refused(function, options):
+    messages = []
+    for module in (F, stock):
+        with pytest.raises((TypeError, ValueError, ArithmeticError, RuntimeError)) as error:
+            function(module, **options)
+        messages.append((error.type, str(error.value)))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("options", [
+    {"outsize": np.array([4, 5])}, {"outsize": [4, 5]}, {"outsize": (None, 5)}, {"pad": -1},
+    {"pad": np.array([0, 1])}, {"pad": (0, -1)}], ids=str)
+def test_what_chainer_takes_is_taken(options):
+    y, expected = deconvolve(F, **options).array, deconvolve(stock, **options).array
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_first_convolution_of_a_large_map_does_not_wait_for_its_table():
+    """Half a million places where pixel and tap meet; in loops of Python, over half a second."""
+    begin = time.process_time()
+    _convolution._taps.__wrapped__(1, (224, 224), (224, 224), (3, 3), (1, 1), (1, 1))
+    assert time.process_time() - begin < 0.3
+
+
+def test_tables_and_freed_memory_are_kept_up_to_a_number_of_bytes(monkeypatch):
+    monkeypatch.setattr(_memory, "TABLES", 10_000)
+    monkeypatch.setattr(_memory, "KEPT", 1_000_000)
+    made = []
+
+    @_memory.bounded
+    def table(size):
+        made.append(size)
+        return np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+
+    for size in (4000, 4000, 900, 900, 4000, 2000, 900, 6000, 6000):
+        table(size)
+    assert made == [4000, 900, 2000, 900, 6000, 6000]
+
+    arrays = [_memory.empty((size,), np.uint8) for size in range(100_000, 400_000, 10_000)]
+    assert sum(x.size for x in arrays) > 7_000_000
+    arrays.clear()
+    blocks = [block for blocks in _memory._free.values() for block in blocks]
+    assert 0 < sum(block.size for block in blocks) == _memory._free_bytes <= 1_000_000
+
+
+@pytest.mark.parametrize("function", [
+    lambda x, W, b: F.convolution_2d(x, W.reshape(16, 48, 2, 2), b, 2),
+    lambda x, W, b: F.convolution_2d(x[:, :3], W[:, :48].reshape(16, 3, 4, 4), b, 2),
+    lambda x, W, b: F.linear(x[:, :12], W, b)], ids=["convolution", "few channels", "linear"])
+def test_more_threads_take_no_more_memory(function, monkeypatch):
+    """Gradients of weights once had a copy for each."""
+    found = []
+    for threads in ("1", "8"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        sizes = []
+        for module in (_memory, _linear, _convolution):
+            monkeypatch.setattr(module, "empty", functools.partial(recorded, sizes))
+        variables = [chainer.Variable(x) for x in (
+            random(5, 48, 4, 4), random(16, 192), random(16))]
+        y = function(*variables)
+        chainer.grad([F.sum(y)], variables)
+        found.append(sizes)
+    assert found[0] == found[1] != []
+
+
+def recorded(sizes, shape, dtype, empty=_memory.empty):
+    y = empty(shape, dtype)
+    sizes.append(y.nbytes)
+    return y
