@@ -17,7 +17,7 @@ import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose addresses a
 from numba import carray, cfunc, njit, types
 from numba.extending import get_cython_function_address
 
-from chainer_cpu._intrinsics import compiled, gemm, pointer, swap_control
+from chainer_cpu._intrinsics import compiled, flush_denormals, gemm, pointer, restore_control
 
 # Rows of one matrix product: input and output of such a task stay in a core's second-level cache.
 TASK_ROWS = 512
@@ -26,11 +26,6 @@ TASK_SIZE = 32768
 
 GEMM = {np.dtype(dtype): get_cython_function_address("scipy.linalg.cython_blas", name)
         for dtype, name in ((np.float32, "sgemm"), (np.float64, "dgemm"))}
-
-# All exceptions masked, round to nearest: the default, plus flush-to-zero and denormals-are-zero.
-# Denormal numbers cost a hundred cycles each on many CPUs, and a discriminator that is sure of
-# itself makes millions.
-_QUICK = np.uint32(0x1F80 | 1 << 15 | 1 << 6)
 
 # Called from compiled code only.
 _kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -324,7 +319,7 @@ def entry(dtype):
              carray(pointer(j[16]), j[17], np.int64), carray(pointer(j[18]), j[19], np.int64))
         totals = carray(pointer(j[12]), j[13], np.float64)  # in the place of indexes
         n = j[JOB_NUMBERS:]
-        before = swap_control(_QUICK)
+        before = flush_denormals()
         if kernel == PRODUCTS:
             products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3],
                      n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
@@ -359,6 +354,6 @@ def entry(dtype):
                          n[6:8], n[8:10], n[10:12])
         elif kernel == ADAM:
             adam(share, shares, a[0], a[1], a[2], a[3], a[4])
-        swap_control(before)
+        restore_control(before)
 
     return run.address
