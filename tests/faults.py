@@ -8,6 +8,7 @@ import builtins
 import csv
 import errno
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -20,6 +21,10 @@ from runs import checkpoint
 
 HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL
+
+# As in a terminal. Tests that run under nohup or in a shell's background have some of them ignored.
+SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
+           signal.SIGHUP: signal.SIG_DFL}
 
 
 def start(argv, prepare=lambda: None, output=None):
@@ -34,6 +39,8 @@ def start(argv, prepare=lambda: None, output=None):
         os.dup2(file, 2)
         # scikit-learn's OpenMP, once used, hangs in a fork that asks it for threads.
         threadpoolctl.threadpool_limits(1, "openmp")
+        for number, handler in SIGNALS.items():
+            signal.signal(number, handler)
         prepare()
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
