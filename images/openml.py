@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 import textwrap
+import urllib.error
 import warnings
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def _fetch():
             bunch = fetch_openml("mnist_784", version=1, as_frame=False, parser="liac-arff",
                                  data_home=folder)
     except Exception as error:  # HTTP, JSON, gzip and ARFF each have their own, and bad data others
-        raise Unavailable(_reason(error)) from error
+        reason = _reason(error)
+        _close(error)
+        raise Unavailable(reason) from error
     finally:
         socket.setdefaulttimeout(timeout)
 
@@ -80,6 +83,14 @@ def _reason(error):
     if "md5 checksum" in str(error):  # its own sentence names a file that no longer exists
         return "the download does not have the MD5 checksum that OpenML announces"
     return textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" …")
+
+
+def _close(error):
+    """Closes the answer that an HTTPError carries, which the early end kept scikit-learn from."""
+    while error is not None:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        error = error.__context__
 
 
 def cache_file():
