@@ -1,32 +1,36 @@
-# make train        set up .venv once, then train: the post's run, or ARGS="--digit 3 --epochs 20"
-# make test         set up .venv once, then run the test suite
+# make train        train: the post's run, or ARGS="--digit 3 --epochs 20"
+# make test         run the test suite
+# make lint         look through the code with ruff
 # make bench        training steps side by side: this project, stock Chainer, PyTorch
 # make test-faults  the fault tests at full length: killed at every kind of call, a thousand epochs
 #
-# PYTHON=python3.12 chooses the Python (3.10 to 3.13). Without make: see the top of requirements.txt.
+# Each sets up .venv first where that has not been done. PYTHON=python3.12 chooses its Python (3.10 to
+# 3.15); with nothing said, what is there is taken. Without make: see the top of requirements.txt.
 
-PYTHON ?= python3
-BENCH_PYTHON ?= $(PYTHON)
 ARGS ?= --digit 0 --epochs 1000
-
 BIN = .venv/bin
-# A stamp for each PYTHON, so that another one is never silently taken for the one asked for.
-STAMP = .venv/ready-$(subst /,-,$(PYTHON))
 
-.PHONY: train test test-faults bench setup
+.PHONY: help train test lint test-faults bench again
 
-train: setup
+help:
+	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
+
+train: .venv/ready
 	$(BIN)/python trainer.py $(ARGS)
 
-test: setup
+test: .venv/ready-to-test
 	$(BIN)/python -m pytest
 
-test-faults: setup
+lint: .venv/ready-to-test
+	$(BIN)/python -m ruff check
+
+test-faults: .venv/ready-to-test
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py
 
 # PyTorch gets an environment of its own. Some indexes have no CPU build of it for every Python: then
 # the benchmark says so and goes without.
-bench: setup
+BENCH_PYTHON ?= $(BIN)/python
+bench: .venv/ready
 	@test -x .venv-bench/bin/python || $(BENCH_PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -c 'import torch' 2>/dev/null \
 	  || .venv-bench/bin/python -m pip install --quiet --only-binary :all: torch==2.13.0 numpy \
@@ -34,13 +38,53 @@ bench: setup
 	@$(BIN)/python benchmarks/benchmark.py \
 	  $$(.venv-bench/bin/python -c 'import torch, sys; print("--torch", sys.executable)' 2>/dev/null)
 
-setup: $(STAMP)
+# -- the environment: begun again from nothing if it was broken off, its Python has gone, or PYTHON
+# asks for another one
 
-$(STAMP): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit((3, 10) > sys.version_info or sys.version_info >= (3, 14))' \
-	  || { echo "make: needs Python 3.10 to 3.13; PYTHON=python3.12 chooses one" >&2; exit 1; }
-	@echo "setting up .venv, once: two to five minutes"
+WHICH = -c 'import sys; print(sys.base_prefix, sys.version_info[:3])' 2>/dev/null
+HAVE := $(or $(shell $(BIN)/python $(WHICH)),none)
+ifneq ($(HAVE),$(if $(PYTHON),$(shell $(PYTHON) $(WHICH)),$(HAVE:none=)))
+.venv/ready: again
+endif
+PYTHON ?= python3
+
+.venv/ready: requirements.txt
+	@$(PYTHON) -c '' >/dev/null 2>&1 || { echo "make: error: no such Python (PYTHON, $(PYTHON));" \
+	  "install 3.10 to 3.15, or choose one that is there: make train PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c "$$CHECK"
+	@rm -f .venv/ready*
+	@echo "set-up, 1 of 3: an environment in .venv"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet "setuptools<81" wheel
-	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.txt
+	@echo "set-up, 2 of 3: what builds Chainer, which comes as source"
+	@$(call pip,"setuptools<81" wheel)
+	@echo "set-up, 3 of 3: Chainer, Numba and the others of requirements.txt: one to five minutes"
+	@$(call pip,--no-build-isolation -r requirements.txt)
 	@touch $@
+
+.venv/ready-to-test: .venv/ready requirements-dev.txt
+	@echo "set-up: what the tests need besides (requirements-dev.txt)"
+	@$(call pip,-r requirements-dev.txt)
+	@touch $@
+
+define CHECK
+import sys
+found = '($(PYTHON), %d.%d.%d)' % sys.version_info[:3]
+if sys.version_info < (3, 10):
+    sys.exit('make: error: needs Python 3.10 to 3.15 ' + found + '; '
+             'another is chosen so: make train PYTHON=python3.12')
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit('make: error: this Python cannot make environments ' + found + '; on Debian and Ubuntu: '
+             'apt install python%d.%d-venv' % sys.version_info[:2])
+if sys.version_info >= (3, 16):
+    sys.stderr.write('make: warning: newer than the Pythons tried, 3.10 to 3.15 ' + found + '\n')
+endef
+export CHECK
+
+# pip speaks of a network that is not there in twenty lines, none of which says so.
+pip = $(BIN)/python -m pip install $(1) >.venv/pip.log 2>&1 || { \
+  if grep -q "(from versions: none)" .venv/pip.log; \
+  then echo "make: error: no package index to be reached (.venv/pip.log); make again with a network"; \
+  else echo "make: error: pip failed (.venv/pip.log): $$(grep -m 1 '^ *[eE][rR][rR][oO][rR]' .venv/pip.log)"; \
+  fi >&2; exit 1; }
