@@ -2,7 +2,7 @@
 # make test         run the test suite
 # make lint         look through the code with ruff
 # make bench        training steps side by side: this project, stock Chainer, PyTorch
-# make test-faults  the fault tests at full length: killed at every kind of call, a thousand epochs
+# make test-faults  the long tests: killed at every kind of call, a thousand epochs, 10,000 random cases
 #
 # Each sets up .venv first where that has not been done. PYTHON=python3.12 chooses its Python (3.10 to
 # 3.15); with nothing said, what is there is taken. Without make: see the top of requirements.txt.
@@ -25,7 +25,8 @@ lint: .venv/ready-to-test
 	$(BIN)/python -m ruff check
 
 test-faults: .venv/ready-to-test
-	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py
+	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py \
+	  tests/test_fuzz.py
 
 # PyTorch gets an environment of its own. Some indexes have no CPU build of it for every Python: then
 # the benchmark says so and goes without.
