@@ -1,81 +1,120 @@
-"""Whole training steps of the listing's networks: ours, stock Chainer, PyTorch. ``make bench``.
+"""Whole training steps side by side: this project, stock Chainer, PyTorch. ``make bench``.
 
 Every contender runs in a process of its own, and they take turns, so that what else happens on the
 machine happens to all. Prints Markdown, for the README. First checks that all compute the same
-losses from the same weights and data, to 1e-4. The arithmetic counted is what an update needs,
-whoever does more.
+losses from the same weights and data, before and after an update. What is counted is the arithmetic
+that an update needs, whoever does more.
 """
 
-import argparse
-import json
+import contextlib
 import os
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-# Everyone gets the whole processor: these would hold NumPy's BLAS to older instructions, and would
-# not hold PyTorch's.
-for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+from arithmetic import gigaflop
+from contender import HERE, HOLD_BACK, Contender
+
+for variable in HOLD_BACK:  # before NumPy is there
     os.environ.pop(variable, None)
+sys.path.insert(0, str(HERE.parent))
 
 import numpy as np  # noqa: E402
+from tqdm import tqdm  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-NAMES = {"ours": "this project", "author": "stock Chainer, the author's loop",
-         "stock": "stock Chainer, our loop", "torch": "PyTorch, eager",
-         "torch_last": "PyTorch, channels_last"}
-# Multiply-adds per image: G's or D's maps once, cropped taps left out; G's l1; D's l1.
-MAPS, G_L1, D_L1 = 4_146_176, 460_800, 9_216
-# G forward, D forward twice; back: to D's input, through G, and D's parameters twice. First layers
-# need no gradient of their inputs, but for D's in the generator's loss.
-GIGAFLOP = 2e-9 * (10 * MAPS - 2 * 50_176 + 2 * G_L1 + 7 * D_L1)
+from cli.flags import Parser, whole  # noqa: E402
 
-
-class Contender:
-    def __init__(self, name, python, threads=None):
-        self.name = name
-        environment = dict(os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {}))
-        self.process = subprocess.Popen(
-            [python, str(HERE / "contenders.py"), name], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env=environment)
-
-    def ask(self, request):
-        self.process.stdin.write(request + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"benchmark.py: error: {NAMES[self.name]} broke off (see above)")
-        return json.loads(answer)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.process.stdin.close()
-        self.process.wait()
+NAMES = {"ours": "this project", "beside": "the other checkout",
+         "author": "stock Chainer, the author's loop", "stock": "stock Chainer, our loop",
+         "torch": "PyTorch, eager", "torch_last": "PyTorch, channels_last"}
+# Size, channels and batch of the tables of steps; two more tables have functions of their own.
+STEPS = {"1000": (28, 1, 1000), "100": (28, 1, 100), "colour": (28, 3, 100), "32": (32, 3, 100),
+         "64": (64, 3, 100)}
+TABLES = (*STEPS, "cores", "batches")
+BATCHES = (10, 30, 100, 300, 1000, 5000)
+CORES = (4, 8, 16)
+TURN = 1    # seconds that a turn should take
+LONG = 2    # whose step takes more seconds than this has a turn in every third round only
+PAUSE = 0.3  # seconds between turns: idle threads of the one before spin for a while
 
 
-def save_with_weights(path, x, z):
-    """Writes images, z and our initial weights of seed 0 as an .npz that all contenders load."""
-    import dcgan
-    np.random.seed(0)
-    networks = {"gen": dcgan.Generator(), "dis": dcgan.Discriminator()}
-    np.savez(path, x=x, z=z, **{name + key: param.array for name, network in networks.items()
-                                for key, param in network.namedparams()})
+class Bench:
+    """What all tables have in common: who takes part, and how they are measured."""
+
+    def __init__(self, folder, commands, rounds):
+        self.data, self.commands, self.rounds = pathlib.Path(folder) / "data.npz", commands, rounds
+        self.versions = {}  # of all that took part
+
+    def measure(self, case, names, threads=None, sgemm=None):
+        """Measures by turns. Returns {name: Measured}; a list sgemm gets its rate of each round."""
+        size, channels, batch = case
+        with contextlib.ExitStack() as stack:
+            everyone = [stack.enter_context(Contender(name, *self.commands[name], threads=threads))
+                        for name in names]
+            bar = stack.enter_context(tqdm(
+                desc=f"{size}×{size}, batch {batch}", total=(self.rounds + 1) * len(names),
+                unit=" turns", leave=False, mininterval=0.1 if sys.stderr.isatty() else 30))
+            everyone[0].ask("data", str(self.data), size, channels, batch)
+            measured = {}
+            for contender in everyone:
+                answer = contender.ask("load", str(self.data))
+                self.versions |= answer["versions"]
+                measured[contender.name] = Measured(contender, answer["threads"])
+                bar.update()
+            _compare_losses(measured)
+            for number in range(self.rounds):
+                if sgemm is not None:
+                    sgemm.append(sgemm_rate())
+                first = number % len(everyone)
+                for contender in everyone[first:] + everyone[:first]:
+                    measured[contender.name].turn(number)
+                    bar.update()
+            for each in measured.values():
+                each.memory = each.contender.ask("memory")
+            return measured
 
 
-def write_data(folder, batch):
-    """The same weights, images and z for all, as an .npz."""
-    random = np.random.RandomState(1)
-    path = pathlib.Path(folder) / f"{batch}.npz"
-    save_with_weights(path, random.uniform(0, 1, (batch, 1, 28, 28)).astype(np.float32),
-                      random.uniform(-1, 1, (batch, 100)).astype(np.float32))
-    return path
+class Measured:
+    """One contender's figures; its first two steps are the warm-up."""
+
+    def __init__(self, contender, threads):
+        self.contender, self.threads = contender, threads
+        self.first, second = (contender.ask("step", 1) for _ in range(2))
+        self.losses = self.first["losses"] + second["losses"]
+        self.count = max(1, round(TURN / second["seconds"]))
+        self.is_slow = second["seconds"] > LONG
+        self.turns = {}  # by round: seconds of a step, and how many of them outside kernels
+
+    def turn(self, number):
+        if not (self.is_slow and number % 3):
+            time.sleep(PAUSE)
+            answer = self.contender.ask("step", self.count)
+            self.turns[number] = (answer["seconds"] / self.count,
+                                  answer["outside"] and answer["outside"] / self.count)
+
+    def seconds(self):
+        return statistics.median(seconds for seconds, _ in self.turns.values())
+
+    def outside(self):
+        return statistics.median(outside for _, outside in self.turns.values())
+
+    def times_slower_than(self, other):
+        """The median of the ratios of those rounds in which both had a turn."""
+        return statistics.median(seconds / other.turns[number][0]
+                                 for number, (seconds, _) in self.turns.items())
+
+
+def _compare_losses(measured):
+    """Before an update rounding alone may differ; Adam's first one enlarges that."""
+    expected = measured["ours"].losses
+    for name, each in measured.items():
+        for losses, ours, tolerance in zip(each.losses, expected, (1e-4, 1e-3)):
+            if not np.allclose(losses, ours, rtol=tolerance, atol=0):
+                sys.exit(f"benchmark.py: error: other losses ({NAMES[name]}, {losses}); "
+                         f"ours are {ours}")
 
 
 def sgemm_rate():
@@ -88,80 +127,97 @@ def sgemm_rate():
     return 2 * 3000 ** 3 / best / 1e9
 
 
-def compare(folder, batch, pythons, rounds):
-    """Prints the table of one batch size. Returns the versions."""
-    path, versions = write_data(folder, batch), {}
-    contenders = [Contender(name, python) for name, python in pythons.items()]
-    losses = {}
-    for contender in contenders:
-        versions.update(contender.ask(f"load {path}"))
-        losses[contender.name] = contender.ask("step 1")["losses"][0]
-        contender.ask("step 1")
-    for name, values in losses.items():
-        if not np.allclose(values, losses["ours"], rtol=1e-4):
-            raise SystemExit(f"benchmark.py: error: other losses ({NAMES[name]}, {values}); "
-                             f"ours are {losses['ours']}")
-    # Stock Chainer is so slow that one step a turn has to do.
-    steps = {name: 1 if name in ("author", "stock") else max(1, 2000 // batch) for name in pythons}
-    seconds = {contender.name: [] for contender in contenders}
+def print_table(*rows):
+    print("\n| " + " | ".join(rows[0]) + " |")
+    print("|---" * len(rows[0]) + "|")
+    for row in rows[1:]:
+        print("| " + " | ".join(row) + " |")
+    sys.stdout.flush()
+
+
+def steps_table(bench, case):
+    """Everybody at one size and batch."""
+    size, channels, batch = case
     rates = []
-    for _ in range(rounds):
-        rates.append(sgemm_rate())
-        for contender in contenders:
-            time.sleep(0.3)  # idle threads of the one before spin for a while
-            count = steps[contender.name]
-            seconds[contender.name].append(contender.ask(f"step {count}")["seconds"] / count)
-    sgemm = statistics.median(rates)
-    print(f"\n| batch {batch} | images/s | ours is faster | GFLOP/s | of sgemm | memory |")
-    print("|---|---|---|---|---|---|")
-    for contender in contenders:
-        middle = statistics.median(seconds[contender.name])
-        ratio = statistics.median(a / b for a, b in zip(seconds[contender.name], seconds["ours"]))
-        rate = GIGAFLOP * batch / middle
-        memory = contender.ask("memory")["bytes"]
-        print(f"| {NAMES[contender.name]} | {batch / middle:,.0f} | {ratio:.2f}× | {rate:.0f} "
-              f"| {rate / sgemm:.0%} | {memory / 1e6:,.0f} MB |", flush=True)
-        contender.__exit__()
-    print(f"\nsgemm: {sgemm:.0f} GFLOP/s. Losses agree to 1e-4.")
-    return versions
+    measured = bench.measure(case, bench.commands, sgemm=rates)
+    sgemm, rows = statistics.median(rates), []
+    for name, each in measured.items():
+        rate = gigaflop(size, channels) * batch / each.seconds()
+        rows.append((NAMES[name], f"{batch / each.seconds():,.0f}",
+                     f"{each.times_slower_than(measured['ours']):.2f}×", f"{rate:.0f}",
+                     f"{rate / sgemm:.0%}",
+                     f"{each.memory / 1e6:,.0f} MB" if each.memory else "–"))
+    title = f"{size}×{size}{' in colour' if channels > 1 else ''}, batch {batch}"
+    print_table((title, "images/s", "ours is faster", "GFLOP/s", "of sgemm", "memory"), *rows)
+    print(f"\nsgemm: {sgemm:.0f} GFLOP/s. Losses agree.", flush=True)
 
 
-def vary(folder, python, rounds):
-    """Prints ours alone: milliseconds per image by batch and threads."""
-    import chainer_cpu._workers
-    threads = sorted({1, chainer_cpu._workers.count()})
-    print("\n| ms per image | " + " | ".join(f"{n} thread{'s' * (n > 1)}" for n in threads) + " |")
-    print("|---" * (1 + len(threads)) + "|")
-    for batch in (10, 30, 100, 300, 1000, 5000):
-        path = write_data(folder, batch)
-        cells = []
-        for n in threads:
-            with Contender("ours", python, n) as contender:
-                contender.ask(f"load {path}")
-                contender.ask("step 2")
-                steps = max(1, 1000 // batch)
-                cells.append(statistics.median(
-                    contender.ask(f"step {steps}")["seconds"] / steps for _ in range(rounds)))
-        print(f"| batch {batch} | " + " | ".join(f"{1e3 * t / batch:.2f}" for t in cells) + " |",
-              flush=True)
+def cores_table(bench):
+    """Ours and PyTorch on more cores: measured as far as there are any, computed beyond."""
+    names = [name for name in ("ours", "torch", "torch_last") if name in bench.commands]
+    small = bench.measure((28, 1, 2), names)
+    own = small["ours"].threads
+    for batch in (100, 1000):
+        measured = {n: bench.measure((28, 1, batch), names, n)
+                    for n in sorted({own, *(n for n in CORES if n < own)})}
+        rows = [(f"batch {batch}, ms a step", "the serial part",
+                 *(f"{n} cores" for n in sorted({own, *CORES})))]
+        serial = [("ours", measured[own]["ours"].outside(), "outside kernels")]
+        serial += [(name, small[name].seconds(), "a step at batch 2") for name in names]
+        for name, alone, how in serial:
+            step = measured[own][name].seconds()
+            # Amdahl's law: the rest shrinks with the number of cores.
+            rows.append((NAMES[name], f"{1e3 * alone:.1f}, {how}", *(
+                f"{1e3 * measured[n][name].seconds():.0f}" if n in measured
+                else f"*{1e3 * (alone + (step - alone) * own / n):.0f}*"
+                for n in sorted({own, *CORES}))))
+        print_table(*rows)
+    print("\nIn italics: computed by Amdahl's law from the serial part, not measured.", flush=True)
+
+
+def batches_table(bench):
+    """Ours alone: milliseconds per image by batch and threads."""
+    own = bench.measure((28, 1, BATCHES[0]), ["ours"])["ours"].threads
+    threads = sorted({own, *(2 ** i for i in range(own.bit_length()))})
+    rows = [("ms per image", *(f"{n} thread{'s' * (n > 1)}" for n in threads))]
+    for batch in BATCHES:
+        rows.append((f"batch {batch}", *(
+            f"{1e3 / batch * bench.measure((28, 1, batch), ['ours'], n)['ours'].seconds():.2f}"
+            for n in threads)))
+    print_table(*rows)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser(prog="benchmark.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--torch", metavar="PYTHON", help="a Python that has PyTorch")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements of each (default: 7)")
+    parser.add_argument("--beside", metavar="FOLDER",
+                        help="another checkout of this project, as one more contender")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES, metavar="TABLE",
+                        help=f"some of the tables: {', '.join(TABLES)} (default: all)")
+    parser.add_argument("--rounds", type=whole(1), default=7,
+                        help="measurements of each (default: 7)")
     args = parser.parse_args()
-    pythons = dict.fromkeys(("ours", "author", "stock"), sys.executable)
+    chainer = [sys.executable, str(HERE / "on_chainer.py")]
+    commands = {"ours": [chainer]}
+    if args.beside:
+        commands["beside"] = [chainer, args.beside]
+    commands |= {"author": [chainer], "stock": [chainer]}
     if args.torch:
-        pythons.update(torch=args.torch, torch_last=args.torch)
+        pytorch = [args.torch, str(HERE / "on_pytorch.py")]
+        commands |= {"torch": [pytorch], "torch_last": [pytorch]}
     else:
         print("PyTorch is left out: no Python that has it was given (--torch).")
     with tempfile.TemporaryDirectory() as folder:
-        for batch in (1000, 100):
-            versions = compare(folder, batch, pythons, args.rounds)
-        vary(folder, sys.executable, 3)
-    versions["Python"] = platform.python_version()
-    print("\n" + "; ".join(f"{name} {number}" for name, number in versions.items())
+        bench = Bench(folder, commands, args.rounds)
+        for table in args.tables:
+            if table in STEPS:
+                steps_table(bench, STEPS[table])
+            elif table == "cores":
+                cores_table(bench)
+            else:
+                batches_table(bench)
+    bench.versions["Python"] = platform.python_version()
+    print("\n" + "; ".join(f"{name} {number}" for name, number in bench.versions.items())
           + f"; {platform.machine()}, {os.cpu_count()} cores")
 
 

@@ -1,0 +1,113 @@
+"""A contender on Chainer, in a process of its own: ``on_chainer.py NAME``.
+
+NAME is ours, beside (ours in another checkout), stock or author. The project is looked for on the
+path: PYTHONPATH says which.
+"""
+
+import importlib.metadata
+import sys
+import time
+
+import numpy as np
+from contender import serve
+
+import chainer_cpu
+import dcgan
+import networks
+import trainer
+from chainer_cpu import _workers
+from runs import checkpoint
+
+
+class Ours:
+    """The trainer and the networks as they are."""
+
+    def __init__(self):
+        self._inside, run = 0, _workers.run
+
+        def timed(*args, **kwargs):
+            begin = time.perf_counter()
+            run(*args, **kwargs)
+            self._inside += time.perf_counter() - begin
+        _workers.run = timed
+
+    def inside(self):
+        """Seconds spent in compiled kernels so far."""
+        return self._inside
+
+    def versions(self):
+        names = ("Chainer", "NumPy", "SciPy", "Numba")
+        return ({name: importlib.metadata.version(name.lower()) for name in names}
+                | {"BLAS": checkpoint.blas()})
+
+    def threads(self):
+        return _workers.count()
+
+    def write_data(self, path, size, channels, batch):
+        random = np.random.RandomState(1)
+        low, high = networks.value_range({"size": size})
+        save(path, random.uniform(low, high, (batch, channels, size, size)).astype(np.float32),
+             random.uniform(-1, 1, (batch, 100)).astype(np.float32))
+
+    def load(self, data):
+        self.x, self.z = data["x"], data["z"]
+        both = dict(zip(("gen", "dis"), build(self.x)))
+        for name, network in both.items():
+            for path, param in network.namedparams():
+                param.array[...] = data[name + path]
+        self.run = trainer.Trainer(**both)
+
+    def step(self):
+        return self.run.update(self.x, self.z)
+
+
+class Stock(Ours):
+    """The same trainer and networks on Chainer's own functions, links and optimizers."""
+
+    def __init__(self):
+        chainer = chainer_cpu.chainer
+        for module in (dcgan, networks.paper):
+            module.F, module.L = chainer.functions, chainer.links
+        vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links,
+                                 optimizers=chainer.optimizers)
+
+    def inside(self):
+        return None
+
+
+class Author(Stock):
+    """Stock Chainer in the author's own loop, thirteen passes through a network where ten are used:
+    both losses go back through both networks, whichever of them is updated."""
+
+    def step(self):
+        F, run = chainer_cpu.functions, self.run
+        real, fake = (np.full(len(self.z), label, np.int32)
+                      for label in (trainer.REAL, trainer.FAKE))
+        y_fake = run.dis(run.gen(self.z))
+        loss_gen = F.softmax_cross_entropy(y_fake, real)
+        loss_dis = (F.softmax_cross_entropy(y_fake, fake)
+                    + F.softmax_cross_entropy(run.dis(self.x), real))
+        for loss, optimizer in ((loss_gen, run.opt_gen), (loss_dis, run.opt_dis)):
+            run.gen.cleargrads()
+            run.dis.cleargrads()
+            loss.backward()
+            optimizer.update()
+        return float(loss_gen.array), float(loss_dis.array)
+
+
+def build(x):
+    """The Generator and the Discriminator that a run on images x has."""
+    return networks.build({"z_dim": 100, "channels": x.shape[1], "size": x.shape[2],
+                           "sizes": "listing"})
+
+
+def save(path, x, z):
+    """Writes images, z and our initial weights of seed 0 as an .npz that all contenders load."""
+    np.random.seed(0)
+    both = zip(("gen", "dis"), build(x))
+    np.savez(path, x=x, z=z, **{
+        name + key: param.array for name, network in both for key, param in network.namedparams()})
+
+
+if __name__ == "__main__":
+    serve({"ours": Ours, "beside": Ours, "stock": Stock, "author": Author}[sys.argv[-1]]())
