@@ -78,11 +78,13 @@ class Trainer:
         return losses
 
     def _descend(self, loss, network, optimizer):
-        parameters = list(network.params())
+        names, parameters = zip(*network.namedparams())
         chainer_cpu.chainer.grad([loss], parameters, set_grad=True)
-        for name, parameter in network.namedparams():
-            with np.errstate(all="ignore"):
-                _check_finite(f"gradient of {type(network).__name__}{name}", parameter.grad.sum())
+        for name, parameter, bad in zip(names, parameters,
+                                        chainer_cpu.optimizers.not_finite(parameters)):
+            if bad:
+                _check_finite(f"gradient of {type(network).__name__}{name}",
+                              parameter.grad[~np.isfinite(parameter.grad)][0])
         optimizer.update()
 
     def steps(self, X, epochs=10, batch_size=1000):

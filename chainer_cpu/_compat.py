@@ -4,6 +4,7 @@ Every version number that this project has to know stands in this file. Nothing 
 folder is changed; each shim names what broke, since when, and how to see that it can go.
 """
 
+import functools
 import sys
 import types
 import warnings
@@ -58,6 +59,7 @@ def _forget_frames():
                 names[name].__traceback__ = None
 
 
+@functools.cache
 def import_chainer():
     """Returns the ``chainer`` module, imported with the shims in place."""
     _restore_numpy_sctypes()

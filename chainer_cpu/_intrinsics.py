@@ -120,13 +120,17 @@ def pointer(typingctx, address):
 
 @intrinsic
 def call(typingctx, function, kernel, share, shares, job):
+    """Calls a C function at an address and returns what it does.
+
+    It may take fewer arguments than four, and return less or nothing: no system's calling
+    convention minds.
+    """
     def codegen(context, builder, signature, args):
         number = args[0].type
-        kind = ir.FunctionType(ir.VoidType(), [number] * 4)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
-        return context.get_dummy_value()
+        kind = ir.FunctionType(number, [number] * 4)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
 
-    return types.void(*[types.intp] * 5), codegen
+    return types.intp(*[types.intp] * 5), codegen
 
 
 @intrinsic

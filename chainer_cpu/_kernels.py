@@ -17,7 +17,7 @@ import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose addresses a
 from numba import carray, cfunc, njit, types
 from numba.extending import get_cython_function_address
 
-from chainer_cpu._intrinsics import compiled, flush_denormals, gemm, pointer, restore_control
+from chainer_cpu._intrinsics import add, compiled, flush_denormals, gemm, pointer, restore_control
 
 # Rows of one matrix product: input and output of such a task stay in a core's second-level cache.
 TASK_ROWS = 512
@@ -277,24 +277,63 @@ def from_columns(share, shares, y, bias, x, rows, channels, height, width, h, w,
 
 
 @_kernel
-def adam(share, shares, param, grad, m, v, settings):
-    """Adam's update of one parameter, with its moments m and v, in one pass over memory.
+def _overlap(begin, end, place, size):
+    """What a share that goes from begin to end has of the size numbers that begin at a place."""
+    return max(begin - place, 0), min(end - place, size)
 
+
+@_kernel
+def adam(share, shares, table, settings):
+    """Adam's update of many parameters, with their moments m and v, in one pass over memory.
+
+    table is (n, 5): the addresses of a parameter, its gradient, m and v, and their size.
     settings: the step's size, 1 - beta1, 1 - beta2, eps.
     """
     step, rate1, rate2, eps = settings[0], settings[1], settings[2], settings[3]
-    begin, end = len(param) * share // shares, len(param) * (share + 1) // shares
-    param, grad, m, v = param[begin:end], grad[begin:end], m[begin:end], v[begin:end]
-    for i in range(len(param)):
-        m[i] += rate1 * (grad[i] - m[i])
-        v[i] += rate2 * (grad[i] * grad[i] - v[i])
-        param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
+    table = table.reshape((-1, 5))
+    total = table[:, 4].sum()
+    begin, end, place = total * share // shares, total * (share + 1) // shares, 0
+    for row in table:
+        low, high = _overlap(begin, end, place, row[4])
+        place += row[4]
+        if low < high:
+            param = carray(pointer(row[0]), row[4], settings.dtype)[low:high]
+            grad = carray(pointer(row[1]), row[4], settings.dtype)[low:high]
+            m = carray(pointer(row[2]), row[4], settings.dtype)[low:high]
+            v = carray(pointer(row[3]), row[4], settings.dtype)[low:high]
+            for i in range(len(param)):
+                m[i] += rate1 * (grad[i] - m[i])
+                v[i] += rate2 * (grad[i] * grad[i] - v[i])
+                param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
+
+
+@_kernel
+def not_finite(share, shares, table, counts, like):
+    """Adds to counts how many numbers of each array are NaN or infinite.
+
+    table is (n, 2): address and size of an array, all of which have the dtype of ``like``.
+    """
+    infinity = like.dtype.type(np.inf)
+    table = table.reshape((-1, 2))
+    total = table[:, 1].sum()
+    begin, end, place = total * share // shares, total * (share + 1) // shares, 0
+    for p in range(len(table)):
+        size = table[p, 1]
+        low, high = _overlap(begin, end, place, size)
+        place += size
+        if low < high:
+            x = carray(pointer(table[p, 0]), size, like.dtype)[low:high]
+            found = 0
+            for i in range(len(x)):
+                found += not abs(x[i]) < infinity
+            if found:
+                add(counts.ctypes.data + 8 * p, found)
 
 
 # One entry for all kernels, since each parallel loop costs a second of compilation.
 (PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, NORMALIZE, NORMALIZE_SUMS, NORMALIZE_BACKWARD, RECTIFY,
- RECTIFY_BACKWARD, TANH_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM
- ) = range(15)
+ RECTIFY_BACKWARD, TANH_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM,
+ NOT_FINITE) = range(16)
 
 
 # A job, int64: addresses and sizes of up to 6 arrays and 4 arrays of indexes, then whole numbers.
@@ -353,7 +392,9 @@ def entry(dtype):
             from_columns(share, shares, a[0], a[1], a[2], n[0], n[1], n[2], n[3], n[4], n[5],
                          n[6:8], n[8:10], n[10:12])
         elif kernel == ADAM:
-            adam(share, shares, a[0], a[1], a[2], a[3], a[4])
+            adam(share, shares, i[0], a[0])
+        elif kernel == NOT_FINITE:
+            not_finite(share, shares, i[0], i[1], a[0])
         restore_control(before)
 
     return run.address

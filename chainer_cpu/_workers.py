@@ -6,9 +6,12 @@ given its threads back afterwards: two pools on the same cores were measured to 
 work (a pool's idle threads spin).
 """
 
+import ctypes
 import functools
 import os
+import struct
 import threading
+import time
 
 import numpy as np
 import threadpoolctl
@@ -22,27 +25,48 @@ WORTH_SHARING = 20_000
 # Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes
 # from one layer to the next, since waking up takes that long too.
 PATIENCE = 6000
+# Time spent in kernels by the threads that called them, nanoseconds: the rest of a step is serial.
+nanoseconds_in_kernels = 0
 _lock = threading.RLock()
-if hasattr(os, "register_at_fork"):  # wait for a kernel that runs: a child could wait for ever
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
-                        after_in_child=_lock.release)
 
 
 def count():
     """Number of threads: OMP_NUM_THREADS where set, else the cores that this process may use."""
+    return _count(os.environ.get("OMP_NUM_THREADS"))
+
+
+@functools.cache
+def _count(setting):
     try:
-        return max(1, int(os.environ["OMP_NUM_THREADS"].split(",")[0]))
-    except (KeyError, ValueError):
+        return max(1, int(setting.split(",")[0]))
+    except (AttributeError, ValueError):
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
 
 
+# What asks for and sets the number of threads, in the libraries that SciPy may have as its BLAS.
+_BLAS = [(f"{name}_get_num_threads{suffix}", f"{name}_set_num_threads{suffix}")
+         for name in ("scipy_openblas", "openblas", "bli_thread") for suffix in ("", "64_")]
+_BLAS += [("MKL_Get_Max_Threads", "MKL_Set_Num_Threads")]
+
+
 @functools.cache
 def _blas():
-    """Control over the threads of SciPy's BLAS, the one that the kernels call."""
-    found = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-    return [library for library in found if "numpy.libs" not in library.filepath]
+    """Addresses of these two functions for every BLAS but NumPy's, and a place for the number."""
+    found = []
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas" and "numpy.libs" not in library["filepath"]:
+            functions = ctypes.CDLL(library["filepath"])
+            for names in _BLAS:
+                if all(hasattr(functions, name) for name in names):
+                    found += [_address(getattr(functions, name)) for name in names] + [0]
+                    break
+    return np.array(found, np.int64)
+
+
+def _address(function):
+    return ctypes.cast(function, ctypes.c_void_p).value
 
 
 # The threads meet in a few int64 numbers in memory: whoever is free takes the next share. The
@@ -50,6 +74,11 @@ def _blas():
 # help and no more. With OpenMP's barriers, a second busy process made a step ten times as long.
 
 _OPEN, _NEXT, _ACTIVE, _SHARES, _FUNCTION, _KERNEL, _JOB = range(7)
+
+# A helper never comes back to Python, whose lock it would have to wait for: it sleeps in one of the
+# locks that Python itself is made of, which are the same on every system.
+_ACQUIRE = _address(ctypes.pythonapi.PyThread_acquire_lock)
+_RELEASE = _address(ctypes.pythonapi.PyThread_release_lock)
 
 
 @njit
@@ -62,98 +91,116 @@ def _take_shares(meeting):
         call(meeting[_FUNCTION], meeting[_KERNEL], share, meeting[_SHARES], meeting[_JOB])
 
 
-@compiled(njit, types.void(types.int64[::1], *[types.int64] * 4), nogil=True)
-def _lead(meeting, function, kernel, shares, job):
-    """Runs one kernel of ``_kernels.entry``, alone or with the threads that are in ``_help``."""
-    at = meeting.ctypes.data
+@compiled(njit, types.void(*[types.int64[::1]] * 4, *[types.int64] * 4), nogil=True)
+def _lead(meeting, sleepers, blas, job, release, function, kernel, shares):
+    """Runs one kernel of ``_kernels.entry``, alone or with the threads that are in ``_help``.
+
+    sleepers: for each helper, whether it sleeps, and the lock that it sleeps in. blas: see _blas.
+    """
+    at, asleep = meeting.ctypes.data, sleepers.ctypes.data
+    for i in range(0, len(blas), 3):
+        blas[i + 2] = call(blas[i], 0, 0, 0, 0) & 0xFFFF
+        if blas[i + 2] != 1:
+            call(blas[i + 1], 1, 0, 0, 0)
     meeting[_SHARES], meeting[_FUNCTION], meeting[_KERNEL], meeting[_JOB] = (
-        shares, function, kernel, job)
+        shares, function, kernel, job.ctypes.data)
     store(at + 8 * _NEXT, 0)
     store(at + 8 * _OPEN, shares > 1)
+    if shares > 1:
+        for i in range(0, len(sleepers), 2):
+            if load(asleep + 8 * i) > 0:
+                if add(asleep + 8 * i, -1) > 0:
+                    call(release, sleepers[i + 1], 0, 0, 0)
+                else:  # it has just woken by itself
+                    add(asleep + 8 * i, 1)
     _take_shares(meeting)
     store(at + 8 * _OPEN, 0)
     while load(at + 8 * _ACTIVE):
         pause()
+    for i in range(0, len(blas), 3):
+        if blas[i + 2] != 1:
+            call(blas[i + 1], blas[i + 2], 0, 0, 0)
 
 
-@compiled(njit, types.void(types.int64[::1], types.int64), nogil=True)
-def _help(meeting, patience):
-    """Takes shares of what others lead, until there was nothing to do for so many pauses."""
-    at = meeting.ctypes.data
-    idle = 0
-    while idle < patience:
-        if load(at + 8 * _OPEN) and load(at + 8 * _NEXT) < meeting[_SHARES]:
-            add(at + 8 * _ACTIVE, 1)
-            # Looked at again: from here on, who leads waits for us.
-            if load(at + 8 * _OPEN):
-                _take_shares(meeting)
-            add(at + 8 * _ACTIVE, -1)
-            idle = 0
-        pause()
-        idle += 1
-
-
-class _Helper(threading.Thread):
-    """Helps whoever leads at a meeting; sleeps where no one has for a while."""
-
-    def __init__(self, meeting):
-        super().__init__(name="chainer_cpu", daemon=True)
-        self.meeting = meeting
-        self._called = threading.Lock()  # free: somebody has led since we last looked
-        self.start()
-
-    def run(self):
-        while True:
-            # A helper that has run out of patience gets here when the interpreter is free, which
-            # may be when the next layer has begun: then the lock is free, and it goes on helping.
-            self._called.acquire()
-            _help(self.meeting, PATIENCE)
-
-    def call(self):
-        if self._called.locked():
-            self._called.release()
+@compiled(njit, types.void(types.int64[::1], types.int64[::1], *[types.int64] * 3), nogil=True)
+def _help(meeting, sleepers, i, acquire, patience):
+    """Takes shares of what others lead, for ever; sleeps after so many pauses without work."""
+    at, asleep = meeting.ctypes.data, sleepers.ctypes.data + 8 * i
+    while True:
+        idle = 0
+        while idle < patience:
+            if load(at + 8 * _OPEN) and load(at + 8 * _NEXT) < meeting[_SHARES]:
+                add(at + 8 * _ACTIVE, 1)
+                # Looked at again: from here on, who leads waits for us.
+                if load(at + 8 * _OPEN):
+                    _take_shares(meeting)
+                add(at + 8 * _ACTIVE, -1)
+                idle = 0
+            pause()
+            idle += 1
+        add(asleep, 1)
+        if load(at + 8 * _OPEN):  # between the last look and falling asleep
+            if add(asleep, -1) > 0:
+                continue
+            add(asleep, 1)  # too late, who leads has called: the lock is free
+        call(acquire, sleepers[i + 1], 1, 0, 0)
 
 
 @functools.cache
-def _helpers(threads, process):
-    """A meeting and those who come to it. Threads do not survive a fork, hence the process."""
-    meeting = np.zeros(8, np.int64)
-    return meeting, [_Helper(meeting) for _ in range(threads - 1)]
+def _team(threads):
+    """A meeting and its sleepers."""
+    meeting, sleepers = np.zeros(8, np.int64), np.zeros(2 * (threads - 1), np.int64)
+    allocate = ctypes.pythonapi.PyThread_allocate_lock
+    allocate.restype = ctypes.c_void_p
+    for i in range(0, len(sleepers), 2):
+        sleepers[i + 1] = lock = allocate()
+        ctypes.pythonapi.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
+        threading.Thread(target=_help, args=(meeting, sleepers, i, _ACQUIRE, PATIENCE),
+                         name="chainer_cpu", daemon=True).start()
+    return meeting, sleepers
+
+
+_job = np.zeros(_kernels.JOB, np.int64)
+_pack = struct.Struct(f"{_kernels.JOB}q").pack_into
 
 
 def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
     """Runs a kernel, one of the names in capitals in ``_kernels``, on all threads and waits for it.
 
-    arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays (or
-    one float64 array, where a kernel has totals).
+    arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays (or one
+    float64 array, where a kernel has totals).
     nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
     shares is for a kernel whose result depends on their number.
     """
-    threads = count()
+    global nanoseconds_in_kernels
+    threads, dtype = count(), arrays[0].dtype
     if shares is None:
         shares = 8 * threads if threads > 1 and nanoseconds > WORTH_SHARING else 1
-    dtype = arrays[0].dtype
-    # From here on they are addresses: nothing else would notice.
-    if not all(x.dtype == dtype and x.flags.c_contiguous for x in arrays):
-        raise TypeError(f"arrays of one dtype, dense, not {[(x.dtype, x.strides) for x in arrays]}")
-    job = np.zeros(_kernels.JOB, np.int64)
-    for begin, group in ((0, arrays), (_kernels.JOB_INDEXES, indexes)):
-        for i, x in enumerate(group):
-            job[begin + 2 * i], job[begin + 2 * i + 1] = x.ctypes.data, x.size
-    job[_kernels.JOB_NUMBERS:_kernels.JOB_NUMBERS + len(numbers)] = numbers
-    function = _kernels.entry(dtype)
+    job = []
+    for group, place in ((arrays, 0), (indexes, _kernels.JOB_INDEXES)):
+        job += [0] * (place - len(job))
+        for x in group:
+            # From here on they are addresses: nothing else would notice.
+            if not x.flags.c_contiguous or place == 0 and x.dtype != dtype:
+                raise TypeError("arrays of one dtype, dense, not "
+                                f"{[(x.dtype, x.strides) for x in arrays]}")
+            job += x.__array_interface__["data"][0], x.size
+    job += [0] * (_kernels.JOB_NUMBERS - len(job))
+    job += numbers
+    job += [0] * (_kernels.JOB - len(job))
+    function, blas = _kernels.entry(dtype), _blas()
     with _lock:
-        before = [library.get_num_threads() for library in _blas()]
-        meeting, helpers = _helpers(threads, os.getpid())
-        try:
-            for library in _blas():
-                library.set_num_threads(1)
-            if shares > 1:
-                for helper in helpers:
-                    helper.call()
-            _lead(meeting, function, kernel, shares, job.ctypes.data)
-        finally:
-            for library, number in zip(_blas(), before):
-                library.set_num_threads(number)
+        _pack(_job, 0, *job)
+        start = time.perf_counter_ns()
+        _lead(*_team(threads), blas, _job, _RELEASE, function, kernel, shares)
+        nanoseconds_in_kernels += time.perf_counter_ns() - start
 
 
+def _after_fork():
+    _team.cache_clear()  # threads do not survive it
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):  # waits for a kernel that runs: a child could wait for ever
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
+                        after_in_child=_after_fork)

@@ -1,9 +1,10 @@
-"""Chainer's optimizers, with an Adam that updates a parameter in one pass over memory."""
+"""Chainer's optimizers, with an Adam that updates all parameters in one pass over memory."""
 
 import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
+from chainer_cpu._memory import is_pixel_major
 
 chainer = import_chainer()
 
@@ -16,26 +17,47 @@ class AdamRule(StockAdamRule):
     """Chainer's rule and state, m and v. AMSGrad, AdaBound and weight decay are Chainer's own."""
 
     def update_core_cpu(self, param):
-        hp, arrays = self.hyperparam, (param.array, param.grad, self.state["m"], self.state["v"])
-        if (hp.amsgrad or hp.adabound or hp.weight_decay_rate or any(a is None for a in arrays)
-                or {a.dtype for a in arrays} != {np.dtype(np.float32)}
-                or not all(a.flags.writeable for a in arrays if a is not param.grad)):
-            return super().update_core_cpu(param)
-        self._check_eps(np.float32)
-        # All four flat, in the order in which the parameter lies.
-        order = np.argsort([-stride for stride in param.array.strides], kind="stable")
-        if not param.array.transpose(order).flags.c_contiguous:
-            return super().update_core_cpu(param)
-        flat = []
-        for name, array in zip((None, None, "m", "v"), arrays):
-            ordered = array.transpose(order)
-            if not ordered.flags.c_contiguous:
-                ordered = np.ascontiguousarray(ordered)
-                if name:
-                    self.state[name] = ordered.transpose(np.argsort(order))
-            flat.append(ordered.reshape(-1))
-        settings = np.array((hp.eta * self.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps), np.float32)
-        _workers.run(_kernels.ADAM, param.size, (*flat, settings))
+        arrays = self.arrays(param)
+        if arrays is None:
+            super().update_core_cpu(param)
+        else:
+            _update(self, [arrays])
+
+    def arrays(self, param):
+        """The parameter, its gradient, m and v, which lie alike in memory; or None."""
+        hp, array, grad, state = self.hyperparam, param.array, param.grad, self.state
+        if (hp.amsgrad or hp.adabound or hp.weight_decay_rate or grad is None
+                or not (array.flags.c_contiguous or is_pixel_major(array))):
+            return None
+        for name in "mv":
+            if state[name].strides != array.strides:  # as it comes from a checkpoint
+                state[name] = _alike(state[name], array)
+        if grad.strides != array.strides:
+            grad = _alike(grad, array)
+        arrays = array, grad, state["m"], state["v"]
+        is_fast = all(a.dtype == np.float32 and a.flags.writeable or a is grad for a in arrays)
+        return arrays if is_fast and grad.dtype == np.float32 else None
+
+
+def _alike(x, model):
+    """A copy of x that lies in memory as model does."""
+    copy = np.empty_like(model, dtype=x.dtype)
+    copy[...] = x
+    return copy
+
+
+def _table(arrays):
+    """For each row of arrays, which lie alike, their addresses and their size; int64."""
+    return np.array([[a.__array_interface__["data"][0] for a in row] + [row[0].size]
+                     for row in arrays], np.int64)
+
+
+def _update(rule, arrays):
+    hp = rule.hyperparam
+    rule._check_eps(np.float32)
+    settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps), np.float32)
+    _workers.run(_kernels.ADAM, sum(row[0].size for row in arrays), (settings,), (),
+                 (_table(arrays),))
 
 
 class Adam(stock.Adam):
@@ -43,3 +65,35 @@ class Adam(stock.Adam):
 
     def create_update_rule(self):
         return AdamRule(self.hyperparam)
+
+    def update(self, lossfun=None, *args, **kwds):
+        """Chainer's update. Where there is nothing out of the ordinary, in one go."""
+        params = list(self.target.params())
+        if lossfun is None and self._is_plain(params):
+            arrays = [param.update_rule.arrays(param) for param in params]
+            if None not in arrays:
+                self.t += 1
+                for param in params:
+                    param.update_rule.t += 1
+                return _update(params[0].update_rule, arrays)
+        super().update(lossfun, *args, **kwds)
+
+    def _is_plain(self, params):
+        """Whether every parameter has the same rule, no hook, no scale and a state."""
+        hookables = [self._hookable, *(param.update_rule._hookable for param in params)]
+        return (not any(h._pre_update_hooks or h._post_update_hooks for h in hookables)
+                and not self._loss_scaling_is_dynamic
+                and all(type(param.update_rule) is AdamRule and param.update_rule.enabled
+                        and vars(param.update_rule.hyperparam).keys() == {"_parent"}
+                        and param.update_rule.t == params[0].update_rule.t
+                        and param.update_rule.state and param._loss_scale is None
+                        for param in params))
+
+
+def not_finite(params):
+    """Of each parameter, how many numbers in its gradient are NaN or infinite: int64."""
+    grads = [np.asarray(param.grad, order="A") for param in params]
+    counts = np.zeros(len(grads), np.int64)
+    _workers.run(_kernels.NOT_FINITE, sum(g.size for g in grads) // 8, (grads[0].ravel("K"),), (),
+                 (_table([(g,) for g in grads]), counts))
+    return counts

@@ -209,7 +209,7 @@ def test_a_child_forked_while_another_thread_computes_can_compute(monkeypatch):
     thread = threading.Thread(target=compute)
     thread.start()
     try:
-        for _ in range(5):
+        for _ in range(2):
             inside.clear()
             inside.wait()
             child = os.fork()

@@ -196,3 +196,54 @@ gc.collect()
 assert ref() is None
 """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def adam_of(link):
+    """The link's Adam after its parameters have been given gradients."""
+    link(X)
+    for i, param in enumerate(link.params()):
+        param.grad = np.random.RandomState(i).randn(*param.shape).astype(np.float32)
+    return optimizers.Adam(alpha=0.01).setup(link)
+
+
+def test_all_parameters_in_one_go_are_updated_as_one_by_one():
+    links = [next(both("Convolution2D")) for _ in range(2)]
+    together, rules = (adam_of(link) for link in links)
+    for _ in range(3):
+        together.update()
+        for param in links[1].params():
+            param.update()
+    assert together.t == 3 and links[0].W.update_rule.t == 3
+    for a, b in zip(*(link.params() for link in links), strict=True):
+        assert np.array_equal(a.array, b.array)
+        assert all(np.array_equal(a.update_rule.state[key], b.update_rule.state[key])
+                   for key in "mv")
+
+
+@pytest.mark.parametrize("change", [
+    lambda adam, link: setattr(link.W.update_rule.hyperparam, "alpha", 0.5),
+    lambda adam, link: setattr(link.b.update_rule, "enabled", False),
+    lambda adam, link: link.b.cleargrad(),
+    lambda adam, link: adam.add_hook(chainer.optimizer_hooks.WeightDecay(0.1)),
+    lambda adam, link: link.W.update_rule.add_hook(chainer.optimizer_hooks.Lasso(0.1)),
+], ids=["its own alpha", "not enabled", "no gradient", "weight decay", "hook of one rule"])
+def test_what_is_out_of_the_ordinary_is_updated_as_chainer_does(change):
+    links = tuple(both("Convolution2D"))
+    for link, module in zip(links, (optimizers, chainer.optimizers)):
+        adam_of(link)
+        adam = module.Adam(alpha=0.01).setup(link)
+        adam.update()
+        change(adam, link)
+        adam.update()
+    for a, b in zip(*(link.params() for link in links), strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-5, atol=1e-7)
+
+
+def test_numbers_that_are_not_finite_are_counted_gradient_by_gradient():
+    params = [chainer.Parameter(np.zeros(shape, np.float32)) for shape in (5, (300, 400), (2, 3))]
+    for param in params:
+        param.grad = np.full(param.shape, 3e38, np.float32)  # whose sum would not be finite
+    assert optimizers.not_finite(params).tolist() == [0, 0, 0]
+    params[1].grad[7:9, 3] = np.nan, -np.inf
+    params[2].grad = np.full((3, 2), np.inf, np.float32).T
+    assert optimizers.not_finite(params).tolist() == [0, 2, 6]
