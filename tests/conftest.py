@@ -1,5 +1,7 @@
 """A tiny run that several tests look at, and the command line called as a function."""
 
+from collections import Counter
+
 import pytest
 
 import trainer
@@ -31,3 +33,11 @@ def cli(capsys, tmp_path, monkeypatch):
         return code, out, err
 
     return call
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was left out, in a line for each reason."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ")
+                      for report in terminalreporter.stats.get("skipped", []))
+    for reason, number in reasons.items():
+        terminalreporter.write_line(f"left out, {number}: {reason}")

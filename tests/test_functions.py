@@ -290,7 +290,8 @@ def test_wrong_shapes_raise_what_chainer_raises(call):
         call(F)
 
 
-@pytest.mark.skipif(not _intrinsics.FLUSHES, reason="this CPU has no setting for it that we know")
+@pytest.mark.skipif(not _intrinsics.FLUSHES,
+                    reason="denormal numbers as zero, which we cannot tell this CPU")
 def test_denormal_numbers_count_as_zero_but_only_inside_the_fast_functions():
     """They cost a hundred times as much, and a discriminator that is sure of itself makes many."""
     tiny = np.full((64, 64), 1e-42, np.float32)

@@ -205,7 +205,8 @@ def test_a_digit_needs_two_images(tmp_path, small_mnist, digit, told):
     assert "at least 2" in one_line(caught)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the IDX files of the real MNIST")
+@pytest.mark.skipif(not SHARED.is_dir(),
+                    reason="MNIST's own files, which are no part of the project")
 def test_mnist_has_6903_zeros_among_70000_images():
     published = {
         TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

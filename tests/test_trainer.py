@@ -110,7 +110,8 @@ def test_first_gradients_and_three_losses_are_those_of_2016(original, functions)
                 assert gradients[name][key] == pytest.approx(norm, rel=1e-4), (name, key)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the full trace of 2016 is not on this machine")
+@pytest.mark.skipif(not SHARED.exists(),
+                    reason="the whole trace of 2016, which is no part of the project")
 def test_sixty_real_zeros_number_by_number_as_in_2016(monkeypatch):
     with np.load(SHARED, allow_pickle=False) as file:
         trace = {name: file[name] for name in file.files}
