@@ -6,7 +6,6 @@ path: PYTHONPATH says which.
 
 import importlib.metadata
 import sys
-import time
 
 import numpy as np
 from contender import serve
@@ -22,18 +21,9 @@ from runs import checkpoint
 class Ours:
     """The trainer and the networks as they are."""
 
-    def __init__(self):
-        self._inside, run = 0, _workers.run
-
-        def timed(*args, **kwargs):
-            begin = time.perf_counter()
-            run(*args, **kwargs)
-            self._inside += time.perf_counter() - begin
-        _workers.run = timed
-
     def inside(self):
         """Seconds spent in compiled kernels so far."""
-        return self._inside
+        return 1e-9 * _workers.nanoseconds_in_kernels
 
     def versions(self):
         names = ("Chainer", "NumPy", "SciPy", "Numba")
