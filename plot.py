@@ -2,7 +2,7 @@
 
     python plot.py samples result --n 25 --seed 3
 
-and losses, animate, strip, walk, nearest, page; --help explains them.
+and losses, animate, strip, walk, nearest, page, play; --help explains them.
 """
 
 import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
@@ -133,7 +133,16 @@ def _parse(argv):
 
     command(
         "page", "a page to look at the run, RUN/index.html",
-        "It opens in any browser, without a server or a network. trainer.py writes it too.",
+        "It opens in any browser, without a server or a network, and while the run goes on it "
+        "takes in new epochs by itself. trainer.py writes it too.",
+        "result")
+
+    command(
+        "play", "a page that draws with the run's generator, RUN/play.html",
+        "One file, with the networks in it, for any browser, without a server or a network: nine "
+        "images of any seed, the same as those of samples, variations of one, the way from one to "
+        "another, and each to be saved. While the run is not finished, its newest checkpoint is "
+        "used. trainer.py writes it at the end.",
         "result")
 
     arguments = vars(parser.parse_args(argv))
@@ -165,11 +174,11 @@ def main(argv=None):
     """Runs the command line. Returns the exit code: 0, 1, 2 or 130."""
     command, arguments = _parse(argv)
     # Loads Chainer and matplotlib, which --help does not wait for.
-    from look import curves, film, generated, page  # noqa: PLC0415
+    from look import curves, film, generated, page, play  # noqa: PLC0415
 
     draw = {"samples": generated.samples, "losses": curves.losses, "animate": film.animate,
             "strip": film.strip, "walk": generated.walk, "nearest": generated.nearest,
-            "page": page.write}[command]
+            "page": page.write, "play": play.write}[command]
     console = Console("plot.py")
     try:
         with warnings.catch_warnings():

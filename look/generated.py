@@ -61,15 +61,21 @@ def prob_real(gen, dis, images):
     In training D judges an image by the statistics of its whole batch; here the batch is always the
     same one, so that a number belongs to its image and not to its neighbours in the picture.
     """
+    judge = with_fixed_statistics(gen, dis)
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        return np.concatenate([F.softmax(judge(images[i:i + 500])).array[:, 0]
+                               for i in range(0, len(images), 500)])
+
+
+def with_fixed_statistics(gen, dis):
+    """A copy of dis whose running averages are the statistics of 256 images of gen."""
     judge = dis.copy(mode="copy")
     for link in judge.links():
         if hasattr(link, "avg_mean"):
             link.decay = 0  # the running averages become those of the next batch
     with chainer.using_config("train", True), chainer.no_backprop_mode():
         judge(dcgan.draw(gen, latent(0, 256, gen.z_dim)))
-    with chainer.using_config("train", False), chainer.no_backprop_mode():
-        return np.concatenate([F.softmax(judge(images[i:i + 500])).array[:, 0]
-                               for i in range(0, len(images), 500)])
+    return judge
 
 
 def walk(run, seed=0, steps=9, out=None):

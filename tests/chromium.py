@@ -14,7 +14,8 @@ import subprocess
 import time
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
-KEYS = {"ArrowLeft": 37, "ArrowRight": 39, "End": 35, "Home": 36, "Tab": 9, "Enter": 13, " ": 32}
+KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "End": 35, "Home": 36,
+        "Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
 TIMEOUT = 30
 
 
@@ -102,14 +103,21 @@ class Chromium:
         elif name == "Log.entryAdded" and detail["entry"]["level"] in ("error", "warning"):
             self.complaints.append(detail["entry"]["text"])
 
-    def open(self, path, width=1280, height=900, dark=False):
-        """Opens a file in a window of this size and waits until a picture is shown."""
+    def open(self, path, address="", width=1280, height=900, dark=False, still=False,
+             language="en-US"):
+        """Opens a file, at #address if there is one, as a browser with these wishes would."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
+        self.call("Emulation.setUserAgentOverride", acceptLanguage=language,
+                  userAgent=self.call("Browser.getVersion")["userAgent"])
+        # Another address of the same file would not load it again.
+        self.call("Page.navigate", url="about:blank")
         self.requests.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=path.resolve().as_uri() + address)
         self.wait_for("document.readyState === 'complete'")
 
     def run(self, script):
@@ -143,6 +151,18 @@ class Chromium:
         for kind in "mouseMoved", "mousePressed", "mouseReleased":
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1,
                       buttons=1 if kind == "mousePressed" else 0, **place)
+
+    def tap(self, selector):
+        """Touches the middle of an element."""
+        self.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
+        box = self.run(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def save_to(self, folder):
+        """Lets the page save files into folder."""
+        self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     def screenshot(self, path):
         """The whole page as a PNG."""

@@ -86,7 +86,8 @@ def test_it_asks_for_nothing_but_the_pictures_beside_it(browser, run):
     browser.press("ArrowLeft")
     shown(browser)
     allowed = {path.as_uri() for path in run.resolve().glob("*.png")}
-    allowed |= {(run.resolve() / "index.html").as_uri(), "data:,"}
+    allowed |= {(run.resolve() / name).as_uri() for name in ("index.html", "index.js")}
+    allowed |= {"data:,"}
     assert set(browser.requests) <= allowed
 
 
@@ -122,11 +123,12 @@ def test_the_slider_scrubs_and_says_the_epoch(browser, long_run):
 def test_every_control_is_reached_and_worked_by_the_keyboard(browser, run):
     open_page(browser, run)
     names = []
-    for _ in range(5):
+    for _ in range(6):
         browser.press("Tab")
         names.append(browser.run("document.activeElement.ariaLabel || "
                                  "document.activeElement.textContent"))
-    assert names == ["Play", "Previous picture", "Next picture", "Epoch", "Settings"]
+    assert names == ["Draw with its generator", "Play", "Previous picture", "Next picture", "Epoch",
+                     "Settings"]
     browser.press("Enter")
     assert "batch size" in browser.run("document.querySelector('#settings').innerText")
     browser.run("document.querySelector('#back').focus()")
@@ -255,12 +257,99 @@ def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, run, width, dar
     assert points(browser, "Losses") == [3, 3]
 
 
-@needs_chromium
-def test_a_run_that_is_still_going_on_says_so(browser, run):
+def train_on(run, epoch, of):
+    """What a run that goes on leaves after an epoch."""
     settings = files.read_settings(run)
-    files.write_settings(run, {**settings, "epochs": 1000})
+    files.write_settings(run, {**settings, "epochs": of})
+    shutil.copy(run / "epoch-0001.png", files.picture(run, epoch))
+    files.append_row(run / "losses.csv", (epoch, 1.5, 0.25, 5.0, 0.9, 0.1))
+    page.write(run)
+
+
+@needs_chromium
+def test_while_the_run_goes_on_new_epochs_come_by_themselves(browser, run):
+    train_on(run, 4, of=1000)
     open_page(browser, run)
-    assert "3 of 1000 epochs so far: reload this page" in browser.run("document.body.innerText")
+    assert "4 of 1000 epochs so far: newer ones appear" in browser.run("document.body.innerText")
+    train_on(run, 5, of=1000)
+    browser.wait_for("document.body.innerText.includes('5 of 1000 epochs so far')")
+    assert shown(browser) == "epoch-0005.png"  # who is at the end stays at the end
+    assert points(browser, "Losses") == [5, 5]
+    browser.press("ArrowRight")
+    assert shown(browser) == "epoch-0005.png"
+
+
+@needs_chromium
+def test_new_epochs_leave_the_reader_in_place(browser, run):
+    train_on(run, 4, of=1000)
+    open_page(browser, run, width=390)
+    browser.click("#slider", across=0.6)
+    browser.click("summary")
+    browser.run("scrollTo(0, 700)")
+    place = browser.run("[scrollY, document.activeElement.tagName]")
+    assert shown(browser) == "epoch-0002.png" and place[0] == 700
+    train_on(run, 5, of=1000)
+    browser.wait_for("document.body.innerText.includes('5 of 1000 epochs so far')")
+    assert shown(browser) == "epoch-0002.png"
+    assert browser.run("[scrollY, document.activeElement.tagName]") == place
+    assert browser.run("document.querySelector('#settings').open")
+    assert browser.run("document.querySelector('#slider').max") == "5"
+
+
+@needs_chromium
+def test_a_pointer_in_a_curve_is_not_disturbed(browser, run):
+    train_on(run, 4, of=1000)
+    open_page(browser, run)
+    browser.run("document.querySelector('.chart svg').scrollIntoView()")
+    box = browser.run("document.querySelector('.chart svg').getBoundingClientRect().toJSON()")
+    mouse = {"x": box["x"] + 100, "y": box["y"] + 50, "button": "left", "clickCount": 1}
+    browser.call("Input.dispatchMouseEvent", type="mousePressed", buttons=1, **mouse)
+    browser.run("window.held = charts[0]; window.asked = 0; const was = take; "
+                "take = (run) => { asked++; was(run); }; 0")
+    train_on(run, 5, of=1000)
+    browser.wait_for("asked >= 1")
+    assert browser.run("charts[0] === held")
+    browser.call("Input.dispatchMouseEvent", type="mouseReleased", buttons=0, **mouse)
+    browser.wait_for("charts[0] !== held")
+
+
+@needs_chromium
+def test_a_finished_run_is_not_asked_for_again(browser, run):
+    train_on(run, 4, of=5)
+    open_page(browser, run)
+    train_on(run, 5, of=5)
+    browser.wait_for("document.querySelector('#about').textContent.endsWith(' 5 epochs')")
+    asked = browser.requests.copy()
+    time.sleep(2.5)
+    browser.run("0")  # takes note of what has happened meanwhile
+    assert [url for url in browser.requests[len(asked):] if "index.js" in url] == []
+    assert [url for url in asked if "index.js?" in url]
+
+
+@needs_chromium
+def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, run):
+    open_page(browser, run)
+    english = browser.run("Object.keys(say).concat(Object.keys(say.quality))")
+    page.write(run)
+    browser.open(run / "index.html", language="ja")
+    browser.wait_for("document.querySelector('#samples img')?.complete")
+    assert browser.run("Object.keys(say).concat(Object.keys(say.quality))") == english
+    text = browser.run("document.body.innerText")
+    for word in "数字 0", "損失", "再生", "エポック 3", "フレシェ距離", "この生成器で描く":
+        assert word in text
+    assert not {"Play", "Losses", "Settings", "epochs"} & set(text.split())
+
+
+@needs_chromium
+def test_nothing_moves_for_those_who_asked_for_that(browser, run):
+    page.write(run)
+    browser.open(run / "index.html", still=True)
+    wait_for_picture(browser)
+    assert browser.run("document.querySelector('#play').offsetParent") is None
+    browser.press(" ")
+    assert browser.run("timer") is None
+    browser.press("ArrowLeft")
+    assert shown(browser) == "epoch-0002.png"
 
 
 @needs_chromium
@@ -302,11 +391,13 @@ def test_a_page_of_a_thousand_epochs_is_written_in_a_moment(long_run):
     began = time.process_time()
     page.write(long_run)
     assert time.process_time() - began < 0.3
-    assert (long_run / "index.html").stat().st_size < 150_000
+    assert (long_run / "index.js").stat().st_size < 120_000
+    assert (long_run / "index.html").stat().st_size < 30_000
 
 
 def test_a_full_disk_leaves_the_older_page_whole(run, monkeypatch):
-    before = page.write(run).read_bytes()
+    page.write(run)
+    before = [(run / name).read_bytes() for name in ("index.html", "index.js")]
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
@@ -315,12 +406,12 @@ def test_a_full_disk_leaves_the_older_page_whole(run, monkeypatch):
     (run / "real.png").unlink()
     with pytest.raises(OSError, match="No space"):
         page.write(run)
-    assert (run / "index.html").read_bytes() == before
+    assert [(run / name).read_bytes() for name in ("index.html", "index.js")] == before
 
 
 def test_a_folder_without_pictures_gets_no_page(run):
-    for path in [*run.glob("epoch-*.png"), run / "index.html"]:
+    for path in [*run.glob("epoch-*.png"), run / "index.html", run / "index.js"]:
         path.unlink()
     with pytest.raises(FolderError, match="no pictures"):
         page.write(run)
-    assert not (run / "index.html").exists()
+    assert not (run / "index.html").exists() and not (run / "index.js").exists()

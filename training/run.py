@@ -16,9 +16,13 @@ import networks
 import plot
 from judge import figures
 from judge.watch import Watch
-from look import page
+from look import page, play
 from runs import checkpoint, files, saved
 from runs.files import FolderError
+
+# Whoever looks at the page of a run sees new epochs about as soon as they are there; writing it
+# takes some hundredths of a second.
+SECONDS_PER_PAGE = 2
 
 
 class Run:
@@ -41,6 +45,7 @@ class Run:
         self.losses, self.quality = [], []
         self.columns = figures.columns(settings["digit"])  # of quality.csv
         self.watch = Watch()
+        self.shown = -math.inf  # when the page was last brought up to date
 
     def _make_judge(self, images):
         if self.settings["quality_every"] == 0:
@@ -148,8 +153,10 @@ class Run:
             self.measure()
         for line in self._look(row):
             self.console.warn(line)
-        if self._is_due("checkpoint_every", epoch):
+        due = self._is_due("checkpoint_every", epoch)
+        if due:
             self.save()
+        if due or time.monotonic() > self.shown + SECONDS_PER_PAGE:
             self.show()
 
     def _look(self, row):
@@ -209,6 +216,7 @@ class Run:
             page.write(self.folder)
         except FolderError as error:
             self.console.warn(error)
+        self.shown = time.monotonic()
 
     def describe(self):
         """Says what is about to run, before anything that takes a while."""
@@ -248,6 +256,7 @@ class Run:
             arrays = {key.removeprefix(prefix): state[key] for key in sorted(state)
                       if key.startswith(prefix)}
             files.replace_file(self.folder / name, lambda file: np.savez(file, **arrays))
+        drawing = play.write(self.folder)
         say = self.console.say
         if epochs:
             rate = epochs * self.iterations * self.settings["batch_size"] / seconds
@@ -260,6 +269,7 @@ class Run:
             "(at balance 0.693, 1.386)")
         say(f"pictures       {files.picture(self.folder, self.losses[-1][0])} and those before")
         say(f"page           {self.folder / files.PAGE}, to scrub through the epochs")
+        say(f"to draw with   {drawing}, in any browser")
         say(f"networks       {self.folder / files.GENERATOR}, {files.DISCRIMINATOR}")
         return 0
 

@@ -1,0 +1,610 @@
+"""The page that draws, operated in a real browser."""
+
+import base64
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chromium import PROGRAM, Chromium
+from PIL import Image
+
+import dcgan
+import networks
+import plot
+from chainer_cpu import chainer
+from look import page, play
+from look.generated import great_circle, latent, prob_real
+from look.tiles import to_pixels
+from runs import checkpoint, files, saved
+from runs.files import FolderError
+
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
+SEEDS = 0, 3, 2**32 - 1
+
+needs_chromium = pytest.mark.skipif(
+    PROGRAM is None, reason="Chromium is not installed: the page was not operated in a browser "
+                            "(Debian: apt-get install chromium)")
+ALL_DRAWN = ("[...document.querySelectorAll('canvas')].every(c => !c.name || c.shown === c.name)"
+             " && document.querySelector('canvas').shown !== undefined")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(request):
+    yield
+    if "browser" in request.fixturenames:
+        assert request.getfixturevalue("browser").complaints == []
+
+
+def networks_that_have_seen_images(**settings):
+    """With initial weights D is in two minds, which is where its probabilities move fastest."""
+    np.random.seed(0)
+    gen, dis = networks.build(settings)
+    for link in (*gen.links(), *dis.links()):
+        if hasattr(link, "avg_mean"):
+            link.decay = 0  # the running averages become those of the next batch
+    with chainer.using_config("train", True), chainer.no_backprop_mode():
+        dis(gen(latent(1, 30, gen.z_dim)))
+    gen.dc4.W.array *= 5  # as much contrast as after training
+    return gen, dis
+
+
+def make_run(folder, gen, dis, **settings):
+    folder.mkdir()
+    files.write_settings(folder, {"digit": 0, "epochs": 40, "data_source": "MNIST",
+                                  "z_dim": gen.z_dim, **settings})
+    chainer.serializers.save_npz(folder / "generator.npz", gen)
+    if dis is not None:
+        chainer.serializers.save_npz(folder / "discriminator.npz", dis)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def zeros(tmp_path_factory):
+    """The folder of a trained generator of MNIST's zeros, and a discriminator."""
+    folder = tmp_path_factory.mktemp("runs")
+    gen, _, _ = saved.load_networks(PRETRAINED)
+    settings = {"channels": 1, "sizes": "listing"}
+    _, dis = networks_that_have_seen_images(z_dim=100, **settings)
+    play.write(make_run(folder / "zeros", gen, dis, **settings))
+    return folder / "zeros"
+
+
+def open_page(browser, folder, address="", **wishes):
+    browser.open(folder / "play.html", address, **wishes)
+    browser.wait_for(ALL_DRAWN)
+
+
+def names(browser):
+    """Of the nine images."""
+    browser.wait_for(ALL_DRAWN)
+    return browser.run("tiles.map(tile => tile.canvas.name)")
+
+
+def pixels(browser, canvas="between"):
+    """What a canvas shows, uint8 (h, w, 3); canvas is an expression of the page's."""
+    browser.wait_for(ALL_DRAWN)
+    png = base64.b64decode(browser.run(f"{canvas}.toDataURL()").split(",")[1])
+    return np.array(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def expected(folder, z):
+    """Of Python: the pixels (n, h, w, 3) and the probabilities of images of z."""
+    gen, dis, _ = saved.load_networks(folder)
+    images = dcgan.draw(gen, z)
+    shown = to_pixels(images, networks.shown_range(saved.read_settings(folder)))
+    shown = shown[..., None].repeat(3, axis=3) if shown.ndim == 3 else shown
+    return shown, None if dis is None else prob_real(gen, dis, images)
+
+
+def assert_same_image(ours, theirs):
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
+    assert np.ptp(theirs) > 100  # an image, and not a grey square
+
+
+# ---- the same images as Python's
+
+@needs_chromium
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_draws_the_numbers_that_numpy_draws(browser, zeros, seed):
+    open_page(browser, zeros)
+    for number in 1, 12, 700:
+        drawn = browser.run(f"[...latent({seed}, {number}, 100)]")
+        np.testing.assert_array_equal(drawn, latent(seed, number, 100)[-1])
+
+
+@needs_chromium
+@pytest.mark.parametrize("settings", [
+    {"channels": 1, "sizes": "listing"},
+    {"channels": 1, "sizes": "comment"},
+    {"channels": 3, "sizes": "listing"},
+    {"channels": 3, "size": 32},
+], ids=str)
+def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, settings):
+    folder = zeros
+    if settings != {"channels": 1, "sizes": "listing"}:
+        gen, dis = networks_that_have_seen_images(z_dim=20, **settings)
+        folder = make_run(tmp_path / "run", gen, dis, **settings)
+        play.write(folder)
+    open_page(browser, folder)
+    size = saved.read_settings(folder)["z_dim"]
+    for seed in SEEDS:
+        browser.run(f"go({{seed: {seed}, from: 1}})")
+        shown, real = expected(folder, latent(seed, 9, size))
+        assert np.sum(np.abs(real - 0.5) < 0.4) >= 3  # where they move fastest
+        for i, name in enumerate(names(browser)):
+            assert name == f"{seed}-{i + 1}"
+            assert_same_image(pixels(browser, f"tiles[{i}].canvas"), shown[i])
+            assert browser.run(f"drawn.get('{name}').real") == pytest.approx(real[i], abs=0.005)
+            assert browser.run(f"tiles[{i}].real.textContent") == (
+                f"real {browser.run(f'drawn.get({name!r}).real'):.3f}")
+
+
+@needs_chromium
+def test_nine_images_of_28_by_28_appear_within_100_ms(browser, zeros):
+    """The quickest of ten times: others may be using the processor, too."""
+    open_page(browser, zeros)
+    assert browser.run("""(async () => {
+        let best = Infinity;
+        for (let i = 0; i < 10; i++) {
+            const begun = performance.now();
+            more();
+            while (tiles.some(({canvas}) => canvas.shown !== canvas.name)) {
+                await new Promise(requestAnimationFrame);
+            }
+            best = Math.min(best, performance.now() - begun);
+        }
+        return best;
+    })()""") < 100
+
+
+@needs_chromium
+def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
+    settings = {"channels": 3, "size": 64}
+    play.write(make_run(tmp_path / "run", *networks_that_have_seen_images(z_dim=20, **settings),
+                        **settings))
+    open_page(browser, tmp_path / "run")
+    browser.run("window.times = [performance.now()]; const was = arrived;"
+                "arrived = (images) => { times.push(performance.now()); was(images); }; more()")
+    browser.wait_for(ALL_DRAWN)
+    times = browser.run("times")
+    assert len(times) == 10  # one by one, so that the page can change its mind
+    assert np.diff(times).min() < 1000
+
+
+# ---- what one does there
+
+@needs_chromium
+def test_nine_more_and_a_seed(browser, zeros):
+    open_page(browser, zeros)
+    assert names(browser) == [f"0-{i}" for i in range(1, 10)]
+    browser.click("#more")
+    assert names(browser) == [f"0-{i}" for i in range(10, 19)]
+    browser.click("#seed")
+    browser.run("document.querySelector('#seed').select()")
+    browser.call("Input.insertText", text="3")
+    browser.press("Enter")
+    assert names(browser) == [f"3-{i}" for i in range(1, 10)]
+    assert browser.run("location.hash") == "#seed=3"
+
+
+@needs_chromium
+@pytest.mark.parametrize("text", ["-1", "4294967296", "1.5", "zero", ""])
+def test_what_is_no_seed_is_said_and_changes_nothing(browser, zeros, text):
+    open_page(browser, zeros, "#seed=5")
+    browser.run(f"(s => {{ s.value = {text!r}; s.dispatchEvent(new Event('change')) }})"
+                "(document.querySelector('#seed'))")
+    assert names(browser)[0] == "5-1"
+    assert browser.run("document.querySelector('#seed').value") == "5"
+    assert "whole number" in browser.run("document.querySelector('#status').textContent")
+
+
+@needs_chromium
+def test_a_click_makes_an_image_the_middle_of_eight_variations_and_so_on_and_back(browser, zeros):
+    open_page(browser, zeros)
+    browser.click(".grid figure:nth-child(3) .image")
+    assert names(browser) == [*(f"0-3.30-{i}" for i in (1, 2, 3, 4)), "0-3",
+                              *(f"0-3.30-{i}" for i in (5, 6, 7, 8))]
+    images = [pixels(browser, f"tiles[{i}].canvas") for i in range(9)]
+    assert all((a != b).any() for i, a in enumerate(images) for b in images[:i])
+    assert_same_image(images[4], expected(zeros, latent(0, 3, 100)[2:])[0][0])
+    browser.click(".grid figure:nth-child(9) .image")
+    assert names(browser)[4] == "0-3.30-8" and names(browser)[0] == "0-3.30-8.30-1"
+    browser.click("#back")
+    assert names(browser)[4] == "0-3" and names(browser)[8] == "0-3.30-8"
+    browser.click("#others")
+    assert names(browser)[0] == "0-3.30-9"
+    browser.press("Escape")
+    assert names(browser) == [f"0-{i}" for i in range(1, 10)]
+    browser.run("history.back()")  # the browser's own way back
+    browser.wait_for("state.of === '0-3' && state.from === 9")
+    assert names(browser)[0] == "0-3.30-9"
+
+
+@needs_chromium
+def test_the_slider_brings_variations_nearer_or_farther(browser, zeros):
+    open_page(browser, zeros, "#of=0-3&near=50")
+    middle = pixels(browser, "tiles[4].canvas").astype(float)
+
+    def spread():
+        return np.mean([np.abs(pixels(browser, f"tiles[{i}].canvas") - middle).mean()
+                        for i in (0, 1, 2, 3, 5, 6, 7, 8)])
+
+    half = spread()
+    browser.click("#near", across=0.05)
+    near = spread()
+    browser.click("#near", across=0.95)
+    assert near < half / 2 and half < spread()
+    assert int(browser.run("location.hash").split("near=")[1]) > 90
+
+
+@needs_chromium
+def test_a_variation_lies_on_the_great_circle_to_an_image_of_its_own(browser, zeros):
+    open_page(browser, zeros)
+    z, towards = (np.array(browser.run(f"[...{vector}]"), np.float32) for vector in
+                  ("vectorOf('0-3', 100)", "latent(seedOf('0-3'), 2, 100)"))
+    np.testing.assert_allclose(browser.run("[...vectorOf('0-3.25-2', 100)]"),
+                               great_circle(z, towards, 5)[1], atol=1e-6)
+
+
+def pick(browser, *tiles):
+    for tile in tiles:
+        browser.click(f".grid figure:nth-child({tile}) .tools button")
+
+
+@needs_chromium
+def test_two_picked_images_morph_along_the_great_circle(browser, zeros):
+    open_page(browser, zeros)
+    assert "two images" in browser.run("document.querySelector('#morph').innerText")
+    pick(browser, 2)
+    assert "second" in browser.run("document.querySelector('#morph').innerText")
+    browser.click("#more")
+    pick(browser, 1)
+    z = latent(0, 10, 100)
+    way, _ = expected(zeros, great_circle(z[1], z[9], 5))
+    for t, frame in zip((0, 25, 50, 75, 100), way):
+        browser.run(f"(s => {{ s.value = {t}; s.dispatchEvent(new Event('input')) }})"
+                    "(document.querySelector('#along'))")
+        assert_same_image(pixels(browser), frame)
+    assert_same_image(pixels(browser, "ends[0].canvas"), way[0])
+    assert_same_image(pixels(browser, "ends[1].canvas"), way[4])
+    browser.click("#along", across=0.9)
+    assert browser.run("location.hash").startswith("#seed=0&from=10&a=0-2&b=0-10&t=")
+
+
+@needs_chromium
+def test_a_third_pick_takes_the_place_of_the_second_and_each_can_be_taken_away(browser, zeros):
+    open_page(browser, zeros)
+    pick(browser, 1, 2, 3)
+    assert browser.run("[state.a, state.b]") == ["0-1", "0-3"]
+    browser.click("#way figure:first-child .image")
+    assert browser.run("[state.a, state.b ?? null]") == ["0-3", None]
+    pick(browser, 3)
+    assert browser.run("state.a ?? null") is None
+
+
+@needs_chromium
+def test_the_player_goes_from_one_to_the_other_and_stops(browser, zeros):
+    open_page(browser, zeros, "#a=0-1&b=0-2&t=100")
+    browser.run("window.seen = []; between.onshow = () => seen.push(state.t)")
+    browser.press(" ")
+    browser.wait_for("seen.length > 3")
+    assert browser.run("document.querySelector('#play').textContent") == "Pause"
+    browser.press(" ")
+    stopped = browser.run("state.t")
+    assert 0 < stopped < 100 and browser.run("location.hash").endswith(f"&t={stopped}")
+    browser.click("#play")
+    browser.wait_for("document.querySelector('#play').textContent === 'Play'")
+    seen = browser.run("seen")
+    assert seen == sorted(seen) and seen[0] < 5 and seen[-1] == 100 and len(seen) > 20
+
+
+def saved_file(browser, folder, name):
+    for _ in range(500):
+        if (folder / name).exists():
+            return Image.open(io.BytesIO((folder / name).read_bytes()))
+        browser.run("new Promise(done => setTimeout(done, 20))")
+    raise AssertionError(list(folder.iterdir()))
+
+
+@needs_chromium
+def test_an_image_is_saved_at_its_size_and_enlarged(browser, zeros, tmp_path):
+    browser.save_to(tmp_path)
+    open_page(browser, zeros)
+    browser.click(".grid figure:nth-child(2) .tools button:last-child")
+    browser.click("dialog .row button:first-child")
+    small = np.array(saved_file(browser, tmp_path, "0-2.png").convert("RGB"))
+    assert small.shape == (28, 28, 3)
+    assert_same_image(small, expected(zeros, latent(0, 2, 100)[1:])[0][0])
+    browser.click("dialog .row button:last-child")
+    large = np.array(saved_file(browser, tmp_path, "0-2-504.png").convert("RGB"))
+    np.testing.assert_array_equal(large, small.repeat(18, axis=0).repeat(18, axis=1))
+    browser.press("Escape")
+    assert not browser.run("dialog.open")
+    assert browser.run("document.activeElement.ariaLabel") == "image 2 of seed 0: save"
+
+
+@needs_chromium
+@pytest.mark.parametrize("allowed", [True, False], ids=["clipboard", "clipboard of old"])
+def test_a_copied_link_opens_the_same_again(browser, zeros, tmp_path, allowed):
+    permissions = ["clipboardReadWrite", *["clipboardSanitizedWrite"] * allowed]
+    browser.call("Browser.grantPermissions", permissions=permissions)
+    open_page(browser, zeros)
+    browser.click(".grid figure:nth-child(5) .image")
+    browser.click("#near", across=0.7)
+    browser.click("#others")
+    pick(browser, 1, 6)
+    browser.click("#along", across=0.2)
+    browser.click("#link")
+    browser.wait_for("document.querySelector('#status').textContent.startsWith('Copied')")
+    link = browser.run("navigator.clipboard.readText()")
+    before = names(browser), pixels(browser), browser.run("state")
+    friend = tmp_path / "friend"  # who was sent the file and the end of the address
+    friend.mkdir()
+    shutil.copy(zeros / "play.html", friend)
+    open_page(browser, friend, link[link.index("#"):])
+    assert (names(browser), browser.run("state")) == (before[0], before[2])
+    np.testing.assert_array_equal(pixels(browser), before[1])
+
+
+@needs_chromium
+@pytest.mark.parametrize("address", [
+    "#", "#nonsense", "#seed=-1&from=0", "#seed=1e3", "#seed=99999999999&from=NaN", "#of=",
+    "#of=0-0", "#of=0-1.0-1", "#of=0-1.101-1", "#of=<img src=x onerror=alert(1)>", "#%",
+    "#%E3%81", "#a=~&b=1&t=x", "#of=" + "0-1" + ".30-1" * 300, "#" + "x" * 5000])
+def test_an_address_that_is_nonsense_means_nine_images(browser, zeros, address):
+    open_page(browser, zeros, address)
+    assert names(browser) == [f"0-{i}" for i in range(1, 10)]
+    assert browser.run("document.querySelector('#way').hidden")
+    browser.click("#more")
+    assert names(browser)[0] == "0-10" and browser.run("location.hash") == "#seed=0&from=10"
+
+
+@needs_chromium
+def test_the_last_of_a_seed_are_followed_by_the_next_seed(browser, zeros):
+    open_page(browser, zeros, "#seed=4294967295&from=4990")
+    browser.click("#more")
+    assert names(browser)[0] == "0-1"
+    browser.run("go({of: '0-1.30-4999', near: 30, from: 1})")
+    browser.click("#back")
+    assert "0-1.30-4999" in names(browser)
+
+
+# ---- for everybody
+
+@needs_chromium
+def test_all_is_done_by_the_keyboard(browser, zeros):
+    open_page(browser, zeros)
+    for key, focused in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowDown", 5), ("ArrowLeft", 4),
+                         ("ArrowUp", 1), ("ArrowUp", 1), ("ArrowRight", 2)):
+        browser.press(key)
+        if focused == 1 and key == "ArrowRight":  # the first arrow goes to the first image
+            browser.press(key)
+        assert browser.run("tiles.findIndex(t => t.image === document.activeElement)") == focused
+    outline = browser.run("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    browser.press("Enter")
+    assert names(browser)[4] == "0-3"
+    assert browser.run("document.activeElement === tiles[4].image")
+    browser.press("Tab")
+    browser.press(" ")
+    assert browser.run("state.a") == "0-3"
+    browser.press("Escape")
+    assert names(browser)[2] == "0-3"
+    assert browser.run("document.activeElement === tiles[2].image")
+
+
+@needs_chromium
+def test_a_screen_reader_hears_what_everything_is(browser, zeros):
+    open_page(browser, zeros, "#of=0-3.30-2&a=0-3&b=0-4")
+    unnamed = browser.run(
+        "[...document.querySelectorAll('button, input')].filter(node => !node.ariaLabel"
+        " && !node.labels?.[0]?.textContent && !node.textContent).map(node => node.outerHTML)")
+    assert unnamed == []
+    label = browser.run("tiles[0].image.ariaLabel")
+    assert label.startswith("image 3 of seed 0, variation 2, variation 1, real 0.")
+    assert label.endswith(": its variations")
+    assert browser.run("betweenButton.ariaLabel").startswith("50% of the way from A, image 3 of")
+    assert browser.run("document.querySelector('#near').getAttribute('aria-valuetext')") == "30%"
+    assert browser.run("document.querySelector('#what').role") == "status"
+    tree = browser.call("Accessibility.getFullAXTree")["nodes"]
+    named = {node["role"]["value"] for node in tree if node.get("name", {}).get("value")}
+    assert {"button", "slider", "group", "heading"} <= named
+
+
+@needs_chromium
+def test_nothing_moves_for_those_who_asked_for_that(browser, zeros):
+    open_page(browser, zeros, "#a=0-1&b=0-2", still=True)
+    assert browser.run("document.querySelector('#play').offsetParent") is None
+    browser.press(" ")
+    assert browser.run("timer") is None
+    assert browser.run("document.getAnimations().length") == 0
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, zeros, width, dark):
+    open_page(browser, zeros, "#of=0-3&a=0-3&b=0-4", width=width, dark=dark)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    boxes = browser.run("[...document.querySelectorAll('button, input')].filter(node => "
+                        "node.offsetParent).map(node => node.getBoundingClientRect().toJSON())")
+    assert all(0 <= box["left"] and box["right"] <= width and box["height"] >= 32 for box in boxes)
+    ink, paper = browser.run("['color', 'backgroundColor'].map(name => +getComputedStyle("
+                             "document.body)[name].match(/\\d+/)[0])")
+    assert (ink > 200 and paper < 50) if dark else (ink < 50 and paper > 200)
+
+
+@needs_chromium
+def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, zeros):
+    english = browser.run("0") or (open_page(browser, zeros), browser.run("Object.keys(say)"))[1]
+    open_page(browser, zeros, "#of=0-3&a=0-3&b=0-4", language="ja")
+    assert browser.run("Object.keys(say)") == english
+    assert browser.run("document.documentElement.lang") == "ja"
+    text = browser.run("document.body.innerText")
+    for word in "戻る", "近く", "遠く", "モーフィング", "再生", "保存", "リンクをコピー", "数字 0":
+        assert word in text
+    assert not {"Back", "Play", "Save", "Morph", "Digit"} & set(text.split())
+    assert "シード0の画像3" in browser.run("tiles[4].image.ariaLabel")
+
+
+@needs_chromium
+def test_only_the_file_a_phone_and_no_network(browser, zeros, tmp_path):
+    """Somebody draws a zero, finds one by its variations, morphs it into another, saves it."""
+    phone = tmp_path / "phone"
+    phone.mkdir()
+    shutil.copy(zeros / "play.html", phone)
+    browser.save_to(phone)
+    browser.call("Network.emulateNetworkConditions", offline=True, latency=0,
+                 downloadThroughput=0, uploadThroughput=0)
+    try:
+        open_page(browser, phone, width=360, height=740)
+        browser.tap("#more")
+        assert names(browser)[0] == "0-10"
+        browser.tap(".grid figure:nth-child(2) .image")
+        assert names(browser)[4] == "0-11"
+        browser.tap(".grid figure:nth-child(1) .image")
+        assert names(browser)[4] == "0-11.30-1"
+        browser.tap(".grid figure:nth-child(5) .tools button")
+        browser.tap("#back")
+        browser.tap("#back")
+        browser.tap(".grid figure:nth-child(9) .tools button")
+        browser.wait_for("state.b === '0-18'")
+        browser.tap("#way figure:nth-child(2) .image")
+        browser.wait_for("dialog.open")
+        browser.tap("dialog .row button:first-child")
+        picture = saved_file(browser, phone, "0-11.30-1~0-18~50.png")
+        assert picture.size == (28, 28)
+        np.testing.assert_array_equal(np.array(picture.convert("RGB")), pixels(browser))
+        assert {url.split(":")[0] for url in browser.requests} <= {"file", "blob", "data"}
+        assert [url for url in browser.requests if url.startswith("file:")] == [
+            (phone / "play.html").resolve().as_uri()]
+    finally:
+        browser.call("Network.emulateNetworkConditions", offline=False, latency=0,
+                     downloadThroughput=-1, uploadThroughput=-1)
+
+
+@needs_chromium
+def test_where_a_browser_allows_no_worker_the_page_draws_itself(browser, zeros):
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source="delete window.Worker")
+    try:
+        open_page(browser, zeros)
+        assert browser.run("typeof Worker") == "undefined"
+        assert_same_image(pixels(browser, "tiles[0].canvas"),
+                          expected(zeros, latent(0, 1, 100))[0][0])
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+
+
+# ---- which run it is
+
+@needs_chromium
+def test_the_page_of_a_run_and_the_page_that_draws_lead_to_each_other(browser, tiny_run):
+    assert (tiny_run / "play.html").exists()  # trainer.py has left it
+    browser.open(tiny_run / "index.html")
+    browser.wait_for("document.querySelector('#samples img')?.complete")
+    browser.click("#draws")
+    browser.wait_for("location.pathname.endsWith('/play.html') && document.readyState === "
+                     "'complete'")
+    browser.wait_for(ALL_DRAWN)
+    browser.click("#run")
+    browser.wait_for("location.pathname.endsWith('/index.html') && document.readyState === "
+                     "'complete'")
+    styles = {}
+    for name in "index.html", "play.html":
+        browser.open(tiny_run / name)
+        styles[name] = browser.run("['font', 'color', 'backgroundColor'].map(name => "
+                                   "getComputedStyle(document.body)[name])")
+    assert styles["index.html"] == styles["play.html"]
+
+
+@needs_chromium
+def test_a_generator_and_its_settings_are_enough(browser, tmp_path, capsys):
+    folder = tmp_path / "pretrained"
+    folder.mkdir()
+    for name in "generator.npz", "settings.json":
+        shutil.copy(PRETRAINED / name, folder)
+    assert plot.main(["play", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder / 'play.html'}\n"
+    open_page(browser, folder)
+    shown, _ = expected(folder, latent(0, 9, 100))
+    assert_same_image(pixels(browser, "tiles[8].canvas"), shown[8])
+    assert browser.run("tiles[8].real.textContent") == ""  # no discriminator, no probability
+    assert browser.run("document.querySelector('#run').offsetParent") is None
+
+
+@needs_chromium
+def test_of_a_run_that_goes_on_it_takes_the_newest_checkpoint_and_says_so(
+        browser, tiny_run, tmp_path):
+    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    settings = files.read_settings(folder)
+    files.write_settings(folder, {**settings, "epochs": 9})
+    arrays, meta = checkpoint.read(checkpoint.paths(folder)[0])
+    arrays["generator/dc4/b"] += 1
+    checkpoint.write(folder, 5, arrays, {**meta, "epoch": 5})
+    play.write(folder)
+    open_page(browser, folder)
+    assert "epoch 5 of 9: the newest checkpoint" in browser.run("document.body.innerText")
+    shown, _ = expected(folder, latent(0, 1, settings["z_dim"]))
+    assert_same_image(pixels(browser, "tiles[0].canvas"), shown[0])
+
+
+@needs_chromium
+def test_words_in_the_settings_are_words_and_never_commands(browser, zeros, tmp_path):
+    evil = ("</script><script>document.title = 'taken'</script><!--<img src=no onerror='taken()'>"
+            "{{data}}")
+    folder = shutil.copytree(zeros, tmp_path / "run")
+    files.write_settings(folder, {**files.read_settings(folder), "data_source": evil})
+    play.write(folder)
+    open_page(browser, folder)
+    assert evil in browser.run("document.querySelector('#about').textContent")
+    assert browser.run("document.title") == "Draw: Digit 0"
+
+
+@pytest.mark.parametrize("damage, message", [
+    (lambda path: path.unlink(), "the run has no generator.npz and no checkpoint"),
+    (lambda path: path.write_bytes(path.read_bytes()[:1000]), "the weights cannot be read"),
+    (lambda path: path.write_bytes(b""), "the weights cannot be read"),
+    (lambda path: np.savez(path, x=np.zeros(3)), "these are not the weights of the network"),
+], ids=["none", "truncated", "empty", "another"])
+def test_no_generator_or_a_damaged_one_is_a_line_and_leaves_the_older_page(
+        zeros, tmp_path, capsys, damage, message):
+    folder = shutil.copytree(zeros, tmp_path / "run")
+    damage(folder / "generator.npz")
+    before = (folder / "play.html").read_bytes()
+    assert plot.main(["play", str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("plot.py: error: ") and message in error and error.count("\n") == 1
+    assert (folder / "play.html").read_bytes() == before
+
+
+def test_a_folder_that_is_no_run_is_a_line(tmp_path):
+    with pytest.raises(FolderError, match="no run in this folder"):
+        play.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_holds_nothing_from_elsewhere(zeros):
+    text = (zeros / "play.html").read_text(encoding="utf-8")
+    data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert data["networks"]["zSize"] == 100
+    code = text.replace(text.split('id="data">')[1].split("</script>")[0], "")
+    assert "http://www.w3.org/2000/svg" in code and code.count("http") == 1
+    assert len(code) < 50_000
+
+
+def test_the_page_of_the_run_is_told_that_it_can_be_drawn_with(tiny_run, tmp_path):
+    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    (folder / "play.html").unlink()
+    page.write(folder)
+    assert '"draws": false' in (folder / "index.js").read_text()
+    play.write(folder)
+    assert '"draws": true' in (folder / "index.js").read_text()
