@@ -1,19 +1,13 @@
 """The measuring of the report: what benchmarks/chance.py keeps, and that it can be stopped."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-CHANCE = Path(__file__).resolve().parents[1] / "benchmarks" / "chance.py"
+from chance import main
 
 
-def chance(*argv):
-    done = subprocess.run([sys.executable, CHANCE, *map(str, argv)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_a_course_that_was_stopped_goes_on_to_the_same_probabilities(tmp_path, capsys):
+    def chance(*argv):
+        assert main([str(word) for word in argv]) == 0
+        return capsys.readouterr().out
 
-
-def test_a_course_that_was_stopped_goes_on_to_the_same_probabilities(tmp_path):
     common = "--candidate", "chainer1.8", "--data", "digits", "--epochs"
     chance("train", tmp_path / "whole", *common, 3)
     chance("train", tmp_path / "parts", *common, 2)
