@@ -79,7 +79,7 @@ class Trainer:
 
     def _descend(self, loss, network, optimizer):
         names, parameters = zip(*network.namedparams())
-        chainer_cpu.chainer.grad([loss], parameters, set_grad=True)
+        chainer_cpu.functions.grad([loss], parameters, set_grad=True)
         for name, parameter, bad in zip(names, parameters,
                                         chainer_cpu.optimizers.not_finite(parameters)):
             if bad:

@@ -1,12 +1,10 @@
 """ReLU, leaky ReLU and tanh."""
 
-import functools
-
 import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, dense_view, empty
+from chainer_cpu._memory import FirstOrder, constant, dense_view, empty
 
 chainer = import_chainer()
 
@@ -37,11 +35,11 @@ class ReLU(_Activation):
     slope, follows = 0, (0,)
 
     def compute(self, x, y):
-        _workers.run(_kernels.RECTIFY, x.size // 4, (x, _constant(self.slope, x.dtype), y))
+        _workers.run(_kernels.RECTIFY, x.size // 4, (x, constant(self.slope, x.dtype), y))
 
     def compute_gradient(self, gy, y, gx):
         _workers.run(_kernels.RECTIFY_BACKWARD, y.size // 3,
-                     (gy, y, _constant(self.slope, y.dtype), gx))
+                     (gy, y, constant(self.slope, y.dtype), gx))
 
 
 class LeakyReLU(ReLU):
@@ -59,8 +57,3 @@ class Tanh(_Activation):
 
     def compute_gradient(self, gy, y, gx):
         _workers.run(_kernels.TANH_BACKWARD, y.size // 3, (gy, y, gx))
-
-
-@functools.cache
-def _constant(value, dtype):
-    return np.array([value], dtype)

@@ -139,20 +139,33 @@ def moments(share, shares, x, totals, rows, channels, tasks):
 
 
 @_kernel
-def normalize(share, shares, x, statistics, gamma, beta, y, rows, channels):
-    """y = gamma * (x - mean) * inv_std + beta on (rows, C); statistics is mean and inv_std."""
-    mean, inv_std = statistics[:channels], statistics[channels:]
+def _four(statistics, channels):
+    return (statistics[:channels], statistics[channels:2 * channels],
+            statistics[2 * channels:3 * channels], statistics[3 * channels:])
+
+
+@_kernel
+def normalize(share, shares, x, statistics, y, rows, channels):
+    """y = gamma * (x - mean) * inv_std + beta on (rows, C).
+
+    statistics is (4, C): mean, inv_std, gamma, beta.
+    """
+    mean, inv_std, gamma, beta = _four(statistics, channels)
     for r in range(rows * share // shares, rows * (share + 1) // shares):
         row, out = x[r * channels:(r + 1) * channels], y[r * channels:(r + 1) * channels]
         for c in range(channels):
             out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
 
 
+# Where a (leaky) ReLU follows, gy is the gradient behind it, and slope[0] is its slope. Where none
+# does, slope[0] is 1.
+
 @_kernel
-def normalize_sums(share, shares, gy, x, statistics, totals, rows, channels, tasks):
+def normalize_sums(share, shares, gy, x, statistics, slope, totals, rows, channels, tasks):
     """Per task, the sums over its rows of gy and of gy * x_hat; totals is (2, tasks, C)."""
     totals = totals.reshape((2, tasks, channels))
-    mean, inv_std = statistics[:channels], statistics[channels:]
+    mean, inv_std, gamma, beta = _four(statistics, channels)
+    slope = slope[0]
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
         gbeta, ggamma = totals[0, t], totals[1, t]
         gbeta[:] = 0
@@ -160,22 +173,32 @@ def normalize_sums(share, shares, gy, x, statistics, totals, rows, channels, tas
         for r in range(rows * t // tasks, rows * (t + 1) // tasks):
             row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
             for c in range(channels):
-                gbeta[c] += g[c]
-                ggamma[c] += g[c] * ((row[c] - mean[c]) * inv_std[c])
+                x_hat = (row[c] - mean[c]) * inv_std[c]
+                value = g[c] * _slope_at(gamma[c] * x_hat + beta[c], slope)
+                gbeta[c] += value
+                ggamma[c] += value * x_hat
 
 
 @_kernel
-def normalize_backward(share, shares, gy, x, statistics, gamma, means, gx, rows, channels):
-    """gx = gamma * inv_std * (gy - (x_hat * means[1] + means[0])); means of gy and gy * x_hat."""
-    mean, inv_std = statistics[:channels], statistics[channels:]
-    gy_mean, product_mean = means[:channels], means[channels:]
-    scale = gamma * inv_std
+def normalize_backward(share, shares, gy, x, statistics, slope, factors, gx, rows, channels):
+    """gx = scale * (gy - (x_hat * product_mean + gy_mean)), which are the rows of factors."""
+    mean, inv_std, gamma, beta = _four(statistics, channels)
+    scale, gy_mean = factors[:channels], factors[channels:2 * channels]
+    product_mean, slope = factors[2 * channels:], slope[0]
     for r in range(rows * share // shares, rows * (share + 1) // shares):
         row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
         out = gx[r * channels:(r + 1) * channels]
         for c in range(channels):
             x_hat = (row[c] - mean[c]) * inv_std[c]
-            out[c] = scale[c] * (g[c] - (x_hat * product_mean[c] + gy_mean[c]))
+            value = g[c] * _slope_at(gamma[c] * x_hat + beta[c], slope)
+            out[c] = scale[c] * (value - (x_hat * product_mean[c] + gy_mean[c]))
+
+
+@_kernel
+def _slope_at(y, slope):
+    """The derivative of a (leaky) ReLU whose output is y. At NaN it is 0 or 1, as in Chainer."""
+    zero, one = type(y)(0), type(y)(1)
+    return one if y > zero else slope if y <= zero or slope == zero else one
 
 
 @_kernel
@@ -197,12 +220,11 @@ def rectify(share, shares, x, slope, y):
 @_kernel
 def rectify_backward(share, shares, gy, y, slope, gx):
     """gx = gy where y > 0, else slope[0] * gy. NaN in gy comes through, whatever y is."""
-    zero, one, slope = y.dtype.type(0), y.dtype.type(1), slope[0]
-    of_nan = zero if slope == zero else one  # as Chainer's two functions have it
+    slope = slope[0]
     begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
     gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
     for i in range(len(y)):
-        gx[i] = gy[i] * (one if y[i] > zero else slope if y[i] <= zero else of_nan)
+        gx[i] = gy[i] * _slope_at(y[i], slope)
 
 
 @_kernel
@@ -370,9 +392,9 @@ def entry(dtype):
         elif kernel == MOMENTS:
             moments(share, shares, a[0], totals, n[0], n[1], n[2])
         elif kernel == NORMALIZE:
-            normalize(share, shares, a[0], a[1], a[2], a[3], a[4], n[0], n[1])
+            normalize(share, shares, a[0], a[1], a[2], n[0], n[1])
         elif kernel == NORMALIZE_SUMS:
-            normalize_sums(share, shares, a[0], a[1], a[2], totals, n[0], n[1], n[2])
+            normalize_sums(share, shares, a[0], a[1], a[2], a[3], totals, n[0], n[1], n[2])
         elif kernel == NORMALIZE_BACKWARD:
             normalize_backward(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1])
         elif kernel == RECTIFY:

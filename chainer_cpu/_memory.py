@@ -129,17 +129,21 @@ class FirstOrder:
             raise RuntimeError(
                 f"no second-order gradients ({self.label}, enable_double_backprop=True); "
                 "use Chainer's own functions and links for this network")
+        return tuple(chainer.Variable(g, requires_grad=False)
+                     for g in self.checked_gradients(indexes, grad_outputs[0].array))
+
+    def checked_gradients(self, indexes, gy, **options):
+        """What ``gradients`` yields, arrays, for a gradient of any dtype."""
         shape, dtype = self.output
-        gy = grad_outputs[0].array
         if gy.shape != shape:
             raise ValueError(f"a gradient of shape {gy.shape} for an output of shape {shape} "
                              f"({self.label})")
+        if gy.dtype == dtype:
+            return self.gradients(indexes, gy, **options)
         if self.floating:
             type_check.expect(type_check.get_types((gy,), "gy", False)[0].dtype.kind == "f")
-        gradients = self.gradients(indexes, gy.astype(dtype, copy=False))
-        return tuple(None if g is None else chainer.Variable(
-            g.astype(gy.dtype if i in self.follows else dtype, copy=False), requires_grad=False)
-            for i, g in zip(indexes, gradients, strict=True))
+        return [g.astype(gy.dtype if i in self.follows else dtype, copy=False) for i, g in
+                zip(indexes, self.gradients(indexes, gy.astype(dtype), **options), strict=True)]
 
 
 # A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
@@ -192,6 +196,11 @@ def dense_view(x):
     if is_pixel_major(x):
         return x.transpose(2, 3, 0, 1), (2, 3, 0, 1)
     return np.asarray(x, order="C"), tuple(range(x.ndim))
+
+
+@functools.cache
+def constant(value, dtype):
+    return np.array([value], dtype)
 
 
 @functools.cache

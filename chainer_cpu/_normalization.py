@@ -4,7 +4,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, empty, nchw, pixel_major, totals
+from chainer_cpu._memory import FirstOrder, constant, empty, nchw, pixel_major, totals
 
 chainer = import_chainer()
 
@@ -24,15 +24,15 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         self.x = _dense(x)
         self.rows, mean, var = self._moments()
         mean, var = mean.astype(x.dtype), var.astype(x.dtype)
-        self.statistics = np.array((mean, np.reciprocal(np.sqrt(var + x.dtype.type(self.eps)))))
+        self.statistics = np.array(
+            (mean, np.reciprocal(np.sqrt(var + x.dtype.type(self.eps))), gamma, beta))
         if self.running_mean is not None:
             self.running_mean *= self.decay
             self.running_mean += (1 - self.decay) * mean
             self.running_var *= self.decay
             self.running_var += (1 - self.decay) * (self.rows / (self.rows - 1)) * var
         y = empty(self.x.shape, x.dtype)
-        _workers.run(_kernels.NORMALIZE, y.size // 4,
-                     (self.x, self.statistics, *map(np.ascontiguousarray, (gamma, beta)), y),
+        _workers.run(_kernels.NORMALIZE, y.size // 4, (self.x, self.statistics, y),
                      (y.size // len(gamma), len(gamma)))
         return y.reshape(x.shape) if x.ndim == 2 else y.transpose(2, 3, 0, 1),
 
@@ -43,25 +43,26 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         mean, square = totals(_kernels.MOMENTS, (self.x,), 2) / rows
         return rows, mean + self.x.reshape(-1, channels)[0], square - mean * mean
 
-    def gradients(self, indexes, gy):
+    def gradients(self, indexes, gy, slope=1):
+        """The gradients. With another slope than 1, gy is that behind a (leaky) ReLU of it."""
         gamma, shape = self.get_retained_inputs()[0].array, gy.shape
-        gy = _dense(gy)
-        sums = totals(_kernels.NORMALIZE_SUMS, (gy, self.x, self.statistics), 2)
+        gy, slope = _dense(gy), constant(slope, gy.dtype)
+        gbeta, ggamma = sums = totals(
+            _kernels.NORMALIZE_SUMS, (gy, self.x, self.statistics, slope), 2)
         if 0 in indexes:
+            factors = np.array((gamma * self.statistics[1], *sums / self.rows), gy.dtype)
             gx = empty(self.x.shape, self.x.dtype)
             _workers.run(_kernels.NORMALIZE_BACKWARD, gx.size // 3,
-                         (gy, self.x, self.statistics, np.ascontiguousarray(gamma),
-                          (sums / self.rows).astype(gx.dtype), gx),
+                         (gy, self.x, self.statistics, slope, factors, gx),
                          (gx.size // len(gamma), len(gamma)))
             if len(shape) == 2:
                 yield gx.reshape(shape)
             else:
                 yield nchw(gx) if self.is_nchw else gx.transpose(2, 3, 0, 1)
-        gbeta, ggamma = sums.astype(gy.dtype)
         if 1 in indexes:
-            yield ggamma
+            yield ggamma.astype(gy.dtype)
         if 2 in indexes:
-            yield gbeta
+            yield gbeta.astype(gy.dtype)
 
 
 def _dense(x):

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainer_cpu import _kernels
 from chainer_cpu._activation import LeakyReLU, ReLU, Tanh
+from chainer_cpu._backprop import grad  # noqa: F401  (Chainer's grad, faster)
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._convolution import Convolution2D, Deconvolution2D
 from chainer_cpu._linear import Linear

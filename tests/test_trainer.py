@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainer_cpu
 import dcgan
 from chainer_cpu import chainer
 from dcgan import COMMENT, Discriminator, Generator
@@ -265,13 +266,13 @@ def test_a_loss_that_is_nan_stops_before_it_reaches_the_weights():
 
 def test_a_gradient_that_is_infinite_is_named(monkeypatch):
     trainer = build()
-    original = chainer.grad
+    original = chainer_cpu.functions.grad
 
     def grad(outputs, inputs, **kwargs):
         found = original(outputs, inputs, **kwargs)
         trainer.gen.dc2.W.grad[0, 0] = np.inf
         return found
 
-    monkeypatch.setattr(chainer, "grad", grad)
+    monkeypatch.setattr(chainer_cpu.functions, "grad", grad)
     with pytest.raises(Diverged, match="gradient of Generator/dc2/W is inf"):
         trainer.update(synthetic(2), np.zeros((2, 100), np.float32))

@@ -1,0 +1,88 @@
+"""Backpropagation through a whole graph, in which a normalization and its ReLU are one."""
+
+import collections
+
+import numpy as np
+
+from chainer_cpu._activation import ReLU
+from chainer_cpu._compat import import_chainer
+from chainer_cpu._memory import FirstOrder
+from chainer_cpu._normalization import BatchNormalization
+
+chainer = import_chainer()
+
+
+def grad(outputs, inputs, set_grad=False, **options):
+    """Chainer's grad: its arguments, and its values to the last bit.
+
+    Where there is one output and nothing else is asked for, the gradient between a normalization
+    and the ReLU behind it, if nobody sees it, is not made: that saves reading and writing it.
+    """
+    path = _path(outputs[0], inputs) if len(outputs) == 1 else []
+    if (options or not path or chainer.get_function_hooks() or chainer.is_debug()
+            or not all(_is_plain(function) for function in path)):
+        return chainer.grad(outputs, inputs, set_grad=set_grad, **options)
+    found = _backpropagate(outputs[0], path, {x.node for x in inputs})
+    gradients = [None if g is None else chainer.Variable(g, requires_grad=False)
+                 for g in (found.get(x.node) for x in inputs)]
+    if set_grad:
+        for x, gradient in zip(inputs, gradients):
+            x.grad_var = gradient
+    return gradients
+
+
+def _is_plain(function):
+    return (isinstance(function, FirstOrder) or type(function).backward_accumulate
+            is chainer.FunctionNode.backward_accumulate) and not function._n_local_function_hooks
+
+
+def _path(output, inputs):
+    """The functions between the inputs and the output, from the inputs on."""
+    functions, waiting = {}, [output.creator_node]
+    while waiting:
+        function = waiting.pop()
+        if function is not None and function not in functions:
+            functions[function] = function.rank
+            waiting += [x.creator_node for x in function.inputs if x.requires_grad]
+    reached, path = {x.node for x in inputs}, []
+    for function in sorted(functions, key=functions.get):
+        if not reached.isdisjoint(function.inputs):
+            path.append(function)
+            reached.update(y() for y in function.outputs)
+    return path
+
+
+def _backpropagate(output, path, wanted):
+    """The gradients of one output with respect to some nodes, by node, arrays."""
+    reached = wanted | {y() for function in path for y in function.outputs}
+    users = collections.Counter(x for function in path for x in function.inputs)
+    gradients = {output.node: np.ones_like(output.array)}
+    done = set()
+    with chainer.using_config("enable_backprop", False):
+        for function in reversed(path):
+            if function in done:
+                continue
+            gys = [gradients.get(y()) for y in function.outputs]
+            if all(gy is None for gy in gys):
+                continue
+            for y in function.outputs:
+                if y() not in wanted:
+                    gradients.pop(y(), None)
+            options, between = {}, function.inputs[0]
+            if (isinstance(function, ReLU) and isinstance(between.creator_node, BatchNormalization)
+                    and users[between] == 1 and between not in wanted):
+                options["slope"] = function.slope
+                function = between.creator_node
+                done.add(function)
+            indexes = tuple(i for i, x in enumerate(function.inputs) if x in reached)
+            if isinstance(function, FirstOrder):
+                found = function.checked_gradients(indexes, gys[0], **options)
+            else:
+                found = [None if g is None else g.array for g in function._backward_target_inputs(
+                    indexes, tuple(None if gy is None else chainer.Variable(gy, requires_grad=False)
+                                   for gy in gys))]
+            for i, gx in zip(indexes, found, strict=True):
+                x = function.inputs[i]
+                if gx is not None:
+                    gradients[x] = gradients[x] + gx if x in gradients else gx
+    return gradients
