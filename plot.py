@@ -94,7 +94,7 @@ def _parse(argv):
     add = command(
         "animate", "a GIF of the pictures after each epoch",
         "At most 10 MB by default, however long the run: a few pictures less, evenly chosen, "
-        "in a few greys.",
+        "in a few greys or colours.",
         "result --fps 20 --every 10")
     add("--fps", type=whole(1, 50), metavar="N", help="pictures per second (default: 15)")
     add("--every", type=whole(1), metavar="N",

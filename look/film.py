@@ -13,22 +13,22 @@ from runs.files import FolderError, replace_file
 
 POST_EPOCHS = (1, 100, 500, 1000)
 
-# A frame of noise, the worst case, takes 50 KB in 16 greys.
 MOST_FRAMES = 190
-GREYS = 16
+MOST_BYTES = 9_500_000
+# A frame of noise, the worst case, takes 50 KB in 16 greys; in 64 colours 70 to 320 KB.
+GREYS, COLORS = 16, 64
 
 
 def animate(run, fps=15, every=None, out=None):
     """Makes a GIF of the run's pictures, every so many epochs. Returns its path.
 
-    Without every it is below 10 MB: at most MOST_FRAMES pictures, evenly chosen, in GREYS greys.
-    The last one stays for two seconds.
+    Without every it is below 10 MB: at most MOST_FRAMES pictures, fewer if they are large, evenly
+    chosen, in GREYS greys or COLORS colours. The last one stays for two seconds.
     """
     found = saved.pictures(run)
     epochs = list(found)
     if every is None:
-        chosen = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), MOST_FRAMES)).round())
-        epochs = [epochs[int(i)] for i in chosen]
+        epochs = _evenly(epochs, min(MOST_FRAMES, MOST_BYTES // _most_bytes(found, epochs)))
     else:
         epochs = [epoch for epoch in epochs if epoch % every == 0 or epoch == epochs[-1]]
     path = Path(out or Path(run) / "animation.gif")
@@ -48,11 +48,27 @@ def animate(run, fps=15, every=None, out=None):
     return path
 
 
+def _evenly(values, most):
+    """Of a list, as many as most, the first and the last among them."""
+    places = np.linspace(0, len(values) - 1, min(len(values), max(most, 2)))
+    return [values[int(i)] for i in np.unique(places.round())]
+
+
+def _most_bytes(found, epochs):
+    """What a frame takes at most, by a few of them."""
+    sizes = []
+    for epoch in _evenly(epochs, 4):
+        gif = io.BytesIO()
+        _few_colors(_open(found[epoch])).save(gif, "GIF")
+        sizes.append(len(gif.getbuffer()))
+    return max(sizes)
+
+
 def _few_colors(picture):
     if picture.mode == "L":
         step = 255 / (GREYS - 1)
         return picture.point([round(round(v / step) * step) for v in range(256)])
-    return picture.quantize(64)
+    return picture.quantize(COLORS)
 
 
 def strip(run, epochs=None, out=None):

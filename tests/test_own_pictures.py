@@ -21,6 +21,7 @@ import trainer
 from images import mnist, source
 from images.dataset import Images
 from images.errors import DataWarning
+from look import film
 from look.generated import nearest_of
 from look.tiles import on_scale, to_pixels
 from runs import saved
@@ -115,6 +116,17 @@ def test_every_command_draws_a_run_in_colour(runs, command, tmp_path, size, name
         assert getattr(picture, "n_frames", 1) == (3 if name == "animate" else 1)
         colours = np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=2).max()
     assert colours > 30 or size > 28 and name != "nearest"
+
+
+def test_an_animation_in_colour_keeps_below_its_limit_with_fewer_pictures(
+        runs, command, tmp_path, monkeypatch):
+    run = shutil.copytree(runs[28], tmp_path / "run")
+    for epoch in range(12):
+        noise = np.random.RandomState(epoch).normal(size=(9, 3, 28, 28))
+        plot.sample_grid(noise, None, run / f"epoch-{epoch:04d}.png")
+    monkeypatch.setattr(film, "MOST_BYTES", 400_000)
+    assert command(plot, "animate", run)[0] == 0
+    assert 200_000 < (run / "animation.gif").stat().st_size <= 400_000
 
 
 @pytest.mark.parametrize("size", SIZES)
