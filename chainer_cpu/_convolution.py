@@ -6,7 +6,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._linear import count_up, products, weight_products
+from chainer_cpu._linear import count_up, is_narrow, products, weight_products
 from chainer_cpu._memory import FirstOrder, bounded, column_sums, empty, nchw, pixel_major
 
 chainer = import_chainer()
@@ -98,10 +98,13 @@ class _Layer:
         """Sums over taps of pixels of x, (h, w, N, C), times W, (kh, kw, small, big)."""
         rows, inner = x.shape[2:]
         cols = W.shape[2 + by]
+        transpose = by == 0
+        if transpose and is_narrow(inner, cols):
+            W, transpose = np.ascontiguousarray(W.swapaxes(2, 3)), False
         order, first, *others, tap = _taps(by, *self.taps)
         y = empty((*self.taps[by], rows, cols), x.dtype)
-        products(x, rows * inner, inner, W, W[0, 0].size, W.shape[3], 1 - by, y, rows * cols, cols,
-                 rows, inner, cols, order, first, others[1 - by], tap, bias)
+        products(x, rows * inner, inner, W, inner * cols, W.shape[3], transpose, y, rows * cols,
+                 cols, rows, inner, cols, order, first, others[1 - by], tap, bias)
         return y
 
     def weight_gradient(self, small, laid):

@@ -19,8 +19,6 @@ from numba.extending import get_cython_function_address
 
 from chainer_cpu._intrinsics import add, compiled, flush_denormals, gemm, pointer, restore_control
 
-# Rows of one matrix product: input and output of such a task stay in a core's second-level cache.
-TASK_ROWS = 512
 # Numbers per task in the elementwise kernels.
 TASK_SIZE = 32768
 
@@ -33,16 +31,16 @@ _kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=Tr
 
 @_kernel
 def products(share, shares, blas, order, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
-             transpose, y, y_step, ldy, rows, inner, cols, bias, bias_step):
+             transpose, y, y_step, ldy, rows, inner, cols, bias, bias_step, pieces):
     """y[p] = bias + sum of x[x_index[i]] @ w[w_index[i]] over first[p] <= i < first[p + 1].
 
     x[q] is the (rows, inner) matrix that starts at q * x_step and has ldx numbers per row; y[p] and
     w[t] likewise. transpose says that w[t] lies as (cols, inner). An empty bias counts as zero.
-    The y[p] are made in the given order, which best is one that comes back to an x[q] soon.
+    The y[p] are made in pieces of their rows, and in the given order, which best is one that comes
+    back to an x[q] soon.
     """
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
-    pieces = (rows + TASK_ROWS - 1) // TASK_ROWS
     # A task's place in the sum of all tasks' costs, its products plus 1, says in which share it is.
     total = pieces * (len(x_index) + len(order))
     place = 0
@@ -73,17 +71,18 @@ def products(share, shares, blas, order, first, x_index, w_index, x, x_step, ldx
 
 
 @_kernel
-def weight_products(share, shares, blas, a_index, b_index, y_index, a, b, y, rows, m, n, pieces):
+def weight_products(share, shares, blas, a_index, b_index, y_index, a, b, y, rows, m, n, pieces,
+                    parts):
     """y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
 
     a[p] is (rows, m), b[p] is (rows, n), y[t] is (m, n). A share goes through all i, best in an
-    order that comes back to an a[p] soon, and makes its own of the y[t], or pieces of them.
+    order that comes back to an a[p] soon, and makes its own of the y[t], or pieces of them. All
+    that is done in parts of the rows, one after the other.
     """
     zero, one = y.dtype.type(0), y.dtype.type(1)
     size = y.itemsize
     tasks = len(y) // (m * n) * pieces
     begun = np.zeros(tasks, np.bool_)
-    parts = (rows + TASK_ROWS - 1) // TASK_ROWS
     for part in range(parts):
         low, high = rows * part // parts, rows * (part + 1) // parts
         for i in range(len(y_index)):
@@ -359,7 +358,7 @@ def not_finite(share, shares, table, counts, like):
 
 
 # A job, int64: addresses and sizes of up to 6 arrays and 4 arrays of indexes, then whole numbers.
-JOB, JOB_INDEXES, JOB_NUMBERS = 32, 12, 20
+JOB, JOB_INDEXES, JOB_NUMBERS = 33, 12, 20
 
 
 @functools.cache
@@ -383,10 +382,11 @@ def entry(dtype):
         before = flush_denormals()
         if kernel == PRODUCTS:
             products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3],
-                     n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11])
+                     n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11],
+                     n[12])
         elif kernel == WEIGHT_PRODUCTS:
             weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], a[1], a[2], n[1], n[2],
-                            n[3], n[4])
+                            n[3], n[4], n[5])
         elif kernel == SUMS:
             sums(share, shares, a[0], totals, n[0], n[1], n[2])
         elif kernel == MOMENTS:

@@ -18,13 +18,31 @@ from chainer_cpu._memory import (
 chainer = import_chainer()
 
 
+# OpenBLAS (with AVX-512) copies neither matrix first where a product has up to a million
+# multiply-adds, which is the quicker way with narrow ones: those are made in short pieces. For the
+# others, long pieces save copies of the weights.
+_NARROW, _SHORT, _LONG = 8192, 122, 1024
+
+
+def is_narrow(inner, cols):
+    """Whether products are made in short pieces, and best by weights that lie (inner, cols)."""
+    return inner * cols <= _NARROW
+
+
+def _parts(rows, inner, cols):
+    return -(-rows // (_SHORT if is_narrow(inner, cols) else _LONG))
+
+
 def products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, order,
              first, x_index, w_index, bias=None, bias_step=0):
     """Runs the kernel of that name, which says what the numbers are."""
     bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
+    # Few outputs are cut so that all threads have something to do.
+    tasks = 8 * _workers.count()
+    pieces = max(_parts(rows, inner, cols), min(-(-tasks // len(order)), rows // _SHORT))
     _workers.run(_kernels.PRODUCTS, len(x_index) * rows * inner * cols // 45, (x, w, y, bias),
                  (_kernels.GEMM[x.dtype], x_step, ldx, w_step, ldw, transpose, y_step, ldy, rows,
-                  inner, cols, bias_step), (order, first, x_index, w_index))
+                  inner, cols, bias_step, pieces), (order, first, x_index, w_index))
 
 
 def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
@@ -34,8 +52,8 @@ def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
     # Few shares, that come back to a[p] the sooner, but no fewer; and no narrow pieces.
     pieces = max(1, min(-(-shares // outputs), m // 64))
     _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (a, b, y),
-                 (_kernels.GEMM[y.dtype], rows, m, n, pieces), (a_index, b_index, y_index),
-                 shares=shares)
+                 (_kernels.GEMM[y.dtype], rows, m, n, pieces, _parts(rows, m // pieces, n)),
+                 (a_index, b_index, y_index), shares=shares)
     return y
 
 
