@@ -6,6 +6,7 @@ docs/faults.md says which row of the list of faults is tested where.
 import os
 import random
 import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -189,6 +190,18 @@ def test_a_signal_while_training_saves_and_says_how_to_resume(golden, tmp_path, 
     assert f"python trainer.py --resume --out '{folder}'" in said and "Traceback" not in said
     assert call(["--resume", "--out", folder]) == 0
     finished(folder, golden[0])
+
+
+def test_a_run_that_make_started_is_gone_on_with_by_make(golden, tmp_path, monkeypatch):
+    folder, log = tmp_path / "with space", tmp_path / "log"
+    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv("PWD", os.getcwd())
+    stop = send_at(trainer.Trainer, "update", [signal.SIGINT])
+    assert call(argv(folder), stop, log) == 130
+    advice = next(line for line in log.read_text().splitlines() if "--resume" in line)
+    *make, flags = shlex.split(advice)
+    assert make == ["make", "train"]
+    assert shlex.split(flags.removeprefix("ARGS=")) == ["--resume", "--out", str(folder)]
 
 
 def test_a_run_under_nohup_outlives_its_terminal(golden, tmp_path):
