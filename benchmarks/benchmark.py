@@ -37,7 +37,7 @@ TABLES = (*STEPS, "cores", "batches")
 BATCHES = (10, 30, 100, 300, 1000, 5000)
 CORES = (4, 8, 16)
 TURN = 1    # seconds that a turn should take
-LONG = 2    # whose step takes more seconds than this has a turn in every third round only
+LONG = 2    # whose step takes n times as many seconds has a turn in every nth round only
 PAUSE = 0.3  # seconds between turns: idle threads of the one before spin for a while
 
 
@@ -85,11 +85,11 @@ class Measured:
         self.first, second = (contender.ask("step", 1) for _ in range(2))
         self.losses = self.first["losses"] + second["losses"]
         self.count = max(1, round(TURN / second["seconds"]))
-        self.is_slow = second["seconds"] > LONG
+        self.every = max(1, round(second["seconds"] / LONG))
         self.turns = {}  # by round: seconds of a step, and how many of them outside kernels
 
     def turn(self, number):
-        if not (self.is_slow and number % 3):
+        if number % self.every == 0:
             time.sleep(PAUSE)
             answer = self.contender.ask("step", self.count)
             self.turns[number] = (answer["seconds"] / self.count,
