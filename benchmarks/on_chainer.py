@@ -58,6 +58,8 @@ class Stock(Ours):
         chainer = chainer_cpu.chainer
         for module in (dcgan, networks.paper):
             module.F, module.L = chainer.functions, chainer.links
+        # What the trainer takes from us that Chainer has elsewhere, or not at all.
+        chainer.functions.grad, chainer.optimizers.not_finite = chainer.grad, _not_finite
         vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links,
                                  optimizers=chainer.optimizers)
 
@@ -83,6 +85,10 @@ class Author(Stock):
             loss.backward()
             optimizer.update()
         return float(loss_gen.array), float(loss_dis.array)
+
+
+def _not_finite(parameters):
+    return [not np.isfinite(parameter.grad.sum()) for parameter in parameters]
 
 
 def build(x):
