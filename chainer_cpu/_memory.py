@@ -1,7 +1,6 @@
 """How maps lie in memory, and what every fast function node has in common."""
 
 import collections
-import ctypes
 import functools
 import math
 import os
@@ -46,17 +45,26 @@ def empty(shape, dtype):
         return np.empty(shape, dtype)
     with _lock:
         _sort()
-        if _free.get(size):
-            block = _free[size].pop()
+        blocks = _free.get(size)
+        if blocks:
+            block = blocks.pop()
             _free_bytes -= size
         else:
             _shrink(_free_bytes - size)  # as much old memory is given up as is new
-            block = np.empty(size, np.uint8)
-    # The array's base is this ctypes object and not the block, so it lives exactly as long as the
-    # array and every view of it.
-    owner = (ctypes.c_char * size).from_buffer(block)
-    weakref.finalize(owner, _release, block).atexit = False
-    return np.frombuffer(owner, dtype).reshape(shape)
+            block = _Block(size, np.uint8)
+    return np.ndarray(shape, dtype, _Owner(size, np.uint8, block))
+
+
+class _Block(np.ndarray):
+    """Memory. Not a plain array: of those, a view's base is the first of them all."""
+
+
+class _Owner(np.ndarray):
+    """The base of an array and of all its views: lives as long as they, then frees their memory."""
+
+    def __del__(self):
+        if _release is not None:  # as it is when the interpreter ends
+            _release(self.base)
 
 
 def _release(block):
@@ -74,9 +82,12 @@ def _sort():
     global _free_bytes
     while _returned:
         block = _returned.popleft()
-        _free[block.size] = [*_free.pop(block.size, ()), block]
+        blocks = _free.pop(block.size, None) or []
+        blocks.append(block)
+        _free[block.size] = blocks
         _free_bytes += block.size
-    _shrink(KEPT)
+    if _free_bytes > KEPT:
+        _shrink(KEPT)
 
 
 def _shrink(size):
@@ -120,9 +131,31 @@ class FirstOrder:
     follows, floating = (), False
 
     def apply(self, inputs):
-        y, = super().apply(inputs)
+        if chainer.get_function_hooks() or self._n_local_function_hooks or chainer.is_debug():
+            y, = super().apply(inputs)
+        else:
+            y = self._apply([chainer.as_variable(x) for x in inputs])
         self.output = y.shape, y.dtype
         return y,
+
+    def _apply(self, inputs):
+        """What Chainer's apply does for one output where ``functions.is_fast`` has looked."""
+        array, = self.forward(tuple([x.array for x in inputs]))
+        y = chainer.Variable(array, requires_grad=any([x.requires_grad for x in inputs]))
+        self._input_layouts, self._output_layouts = (None,) * len(inputs), (None,)
+        self._output_count = 1
+        if chainer.config.enable_backprop:
+            self.rank = max([x.rank for x in inputs])
+            y.creator_node = self
+            self.inputs = tuple([x.node for x in inputs])
+            self.outputs = weakref.ref(y.node),
+            for i in self._input_indexes_to_retain or ():
+                inputs[i].retain_data()
+            if self._output_indexes_to_retain is not None:
+                y.retain_data()
+                self._retained_output_data = array,
+            self.lazy_grad_sum = chainer.config.lazy_grad_sum
+        return y
 
     def backward(self, indexes, grad_outputs):
         if chainer.config.enable_backprop:
