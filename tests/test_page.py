@@ -1,5 +1,6 @@
 """The page of a run, operated in a real browser."""
 
+import json
 import re
 import shutil
 import time
@@ -7,7 +8,9 @@ import time
 import numpy as np
 import pytest
 from chromium import PROGRAM, Chromium
+from conftest import TINY
 
+import trainer
 from look import page
 from plot import sample_grid
 from runs import files
@@ -277,6 +280,24 @@ def test_while_the_run_goes_on_new_epochs_come_by_themselves(browser, run):
     assert points(browser, "Losses") == [5, 5]
     browser.press("ArrowRight")
     assert shown(browser) == "epoch-0005.png"
+
+
+def test_the_trainer_tells_the_page_of_every_epoch(tmp_path, monkeypatch):
+    """Not only of those with a checkpoint; here there is none between the first and the last."""
+    monkeypatch.setattr("training.run.SECONDS_PER_PAGE", 0)
+    told, write = [], page.write
+
+    def listen(run):
+        path = write(run)
+        data = json.loads((run / "index.js").read_text()[len("take("):-len(");\n")])
+        told.append((data["losses"]["epoch"], data["going"], data["draws"]))
+        return path
+
+    monkeypatch.setattr(page, "write", listen)
+    out = str(tmp_path / "run")
+    assert trainer.main([*TINY, "--checkpoint-every", "9", "--out", out]) == 0
+    assert told == [([], True, False), ([1], True, False), ([1, 2], True, False),
+                    ([1, 2, 3], True, False), ([1, 2, 3], False, True)]
 
 
 @needs_chromium
