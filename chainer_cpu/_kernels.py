@@ -103,6 +103,16 @@ def weight_products(share, shares, blas, a_index, b_index, y_index, a, b, y, row
             y[(t * m + m * piece // pieces) * n:(t * m + m * (piece + 1) // pieces) * n] = zero
 
 
+# Sums over rows are float64. Four rows at a time, so that reading them is what takes the time.
+
+@_kernel
+def _fours(x, begin, end, channels):
+    """The rows from begin to end as (n, 4, C), and what is left over as (m, C)."""
+    middle = end - (end - begin) % 4
+    return (x[begin * channels:middle * channels].reshape((-1, 4, channels)),
+            x[middle * channels:end * channels].reshape((-1, channels)))
+
+
 @_kernel
 def sums(share, shares, x, totals, rows, channels, tasks):
     """Sums over the rows of each task; x is (rows, C), totals (tasks, C)."""
@@ -110,8 +120,12 @@ def sums(share, shares, x, totals, rows, channels, tasks):
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
         total = totals[t]
         total[:] = 0
-        for r in range(rows * t // tasks, rows * (t + 1) // tasks):
-            row = x[r * channels:(r + 1) * channels]
+        fours, rest = _fours(x, rows * t // tasks, rows * (t + 1) // tasks, channels)
+        for i in range(len(fours)):
+            four = fours[i]
+            for c in range(channels):
+                total[c] += (four[0, c] + four[1, c]) + (four[2, c] + four[3, c])
+        for row in rest:
             for c in range(channels):
                 total[c] += row[c]
 
@@ -124,15 +138,22 @@ def moments(share, shares, x, totals, rows, channels, tasks):
     is large beside the spread costs no digits.
     """
     totals = totals.reshape((2, tasks, channels))
-    pivot = x[:channels]
+    pivot = x[:channels].astype(np.float64)
     for t in range(tasks * share // shares, tasks * (share + 1) // shares):
         total, square = totals[0, t], totals[1, t]
         total[:] = 0
         square[:] = 0
-        for r in range(rows * t // tasks, rows * (t + 1) // tasks):
-            row = x[r * channels:(r + 1) * channels]
+        fours, rest = _fours(x, rows * t // tasks, rows * (t + 1) // tasks, channels)
+        for i in range(len(fours)):
+            four = fours[i]
             for c in range(channels):
-                difference = np.float64(row[c]) - np.float64(pivot[c])
+                p = pivot[c]
+                d0, d1, d2, d3 = four[0, c] - p, four[1, c] - p, four[2, c] - p, four[3, c] - p
+                total[c] += (d0 + d1) + (d2 + d3)
+                square[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+        for row in rest:
+            for c in range(channels):
+                difference = row[c] - pivot[c]
                 total[c] += difference
                 square[c] += difference * difference
 
@@ -156,6 +177,12 @@ def normalize(share, shares, x, statistics, y, rows, channels):
             out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
 
 
+@_kernel
+def _slope_at(y, slope):
+    """The derivative of a (leaky) ReLU whose output is y."""
+    return type(y)(1) if y > type(y)(0) else slope
+
+
 # Where a (leaky) ReLU follows, gy is the gradient behind it, and slope[0] is its slope. Where none
 # does, slope[0] is 1.
 
@@ -169,8 +196,23 @@ def normalize_sums(share, shares, gy, x, statistics, slope, totals, rows, channe
         gbeta, ggamma = totals[0, t], totals[1, t]
         gbeta[:] = 0
         ggamma[:] = 0
-        for r in range(rows * t // tasks, rows * (t + 1) // tasks):
-            row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
+        begin, end = rows * t // tasks, rows * (t + 1) // tasks
+        fours, rest = _fours(x, begin, end, channels)
+        gy_fours, gy_rest = _fours(gy, begin, end, channels)
+        for i in range(len(fours)):
+            four, g = fours[i], gy_fours[i]
+            for c in range(channels):
+                m, s, a, b = mean[c], inv_std[c], gamma[c], beta[c]
+                x0, x1, x2, x3 = ((four[0, c] - m) * s, (four[1, c] - m) * s,
+                                  (four[2, c] - m) * s, (four[3, c] - m) * s)
+                g0, g1, g2, g3 = (g[0, c] * _slope_at(a * x0 + b, slope),
+                                  g[1, c] * _slope_at(a * x1 + b, slope),
+                                  g[2, c] * _slope_at(a * x2 + b, slope),
+                                  g[3, c] * _slope_at(a * x3 + b, slope))
+                gbeta[c] += (g0 + g1) + (g2 + g3)
+                ggamma[c] += (g0 * x0 + g1 * x1) + (g2 * x2 + g3 * x3)
+        for i in range(len(rest)):
+            row, g = rest[i], gy_rest[i]
             for c in range(channels):
                 x_hat = (row[c] - mean[c]) * inv_std[c]
                 value = g[c] * _slope_at(gamma[c] * x_hat + beta[c], slope)
@@ -194,13 +236,6 @@ def normalize_backward(share, shares, gy, x, statistics, slope, factors, gx, row
 
 
 @_kernel
-def _slope_at(y, slope):
-    """The derivative of a (leaky) ReLU whose output is y. At NaN it is 0 or 1, as in Chainer."""
-    zero, one = type(y)(0), type(y)(1)
-    return one if y > zero else slope if y <= zero or slope == zero else one
-
-
-@_kernel
 def rectify(share, shares, x, slope, y):
     """y = x where x > 0, else slope[0] * x. NaN comes through; -inf times 0 is 0."""
     zero, slope = x.dtype.type(0), slope[0]
@@ -219,11 +254,12 @@ def rectify(share, shares, x, slope, y):
 @_kernel
 def rectify_backward(share, shares, gy, y, slope, gx):
     """gx = gy where y > 0, else slope[0] * gy. NaN in gy comes through, whatever y is."""
-    slope = slope[0]
+    zero, one, slope = y.dtype.type(0), y.dtype.type(1), slope[0]
+    of_nan = zero if slope == zero else one  # as Chainer's two functions have it
     begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
     gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
     for i in range(len(y)):
-        gx[i] = gy[i] * _slope_at(y[i], slope)
+        gx[i] = gy[i] * (one if y[i] > zero else slope if y[i] <= zero else of_nan)
 
 
 @_kernel

@@ -91,12 +91,21 @@ def _take_shares(meeting):
         call(meeting[_FUNCTION], meeting[_KERNEL], share, meeting[_SHARES], meeting[_JOB])
 
 
-@compiled(njit, types.void(*[types.int64[::1]] * 4, *[types.int64] * 4), nogil=True)
-def _lead(meeting, sleepers, blas, job, release, function, kernel, shares):
+# By NumPy's ABI an array's address is the first word after the head that every object has. Asked
+# for in Python, five addresses take as long as all else that a call of ``run`` does.
+_HEAD = object.__basicsize__
+
+
+@compiled(njit, types.void(*[types.int64[::1]] * 4, *[types.int64] * 5), nogil=True)
+def _lead(meeting, sleepers, blas, job, head, release, function, kernel, shares):
     """Runs one kernel of ``_kernels.entry``, alone or with the threads that are in ``_help``.
 
     sleepers: for each helper, whether it sleeps, and the lock that it sleeps in. blas: see _blas.
+    job: as in ``_kernels``, but for the addresses of objects in the place of those of their data.
     """
+    for i in range(0, _kernels.JOB_NUMBERS, 2):
+        if job[i]:
+            job[i] = load(job[i] + head)
     at, asleep = meeting.ctypes.data, sleepers.ctypes.data
     for i in range(0, len(blas), 3):
         blas[i + 2] = call(blas[i], 0, 0, 0, 0) & 0xFFFF
@@ -184,7 +193,7 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
             if not x.flags.c_contiguous or place == 0 and x.dtype != dtype:
                 raise TypeError("arrays of one dtype, dense, not "
                                 f"{[(x.dtype, x.strides) for x in arrays]}")
-            job += x.__array_interface__["data"][0], x.size
+            job += id(x), x.size
     job += [0] * (_kernels.JOB_NUMBERS - len(job))
     job += numbers
     job += [0] * (_kernels.JOB - len(job))
@@ -192,7 +201,7 @@ def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
     with _lock:
         _pack(_job, 0, *job)
         start = time.perf_counter_ns()
-        _lead(*_team(threads), blas, _job, _RELEASE, function, kernel, shares)
+        _lead(*_team(threads), blas, _job, _HEAD, _RELEASE, function, kernel, shares)
         nanoseconds_in_kernels += time.perf_counter_ns() - start
 
 

@@ -4,6 +4,7 @@ import copy
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -250,3 +251,42 @@ def test_a_gradient_of_another_shape_is_refused(name, shape):
 def test_no_kernel_is_given_an_array_that_it_would_misread(second):
     with pytest.raises(TypeError, match="arrays of one dtype, dense"):
         _workers.run(_kernels.ADAM, 0, (np.ones(8, np.float32), second))
+
+
+@pytest.mark.parametrize("threads", [4, 8])
+def test_the_bytes_for_a_number_of_threads_are_always_the_same(threads, monkeypatch):
+    """More threads than cores, in an order that nobody knows: shares have outputs of their own."""
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+
+    def network(x, W, V):
+        h = F.relu(normalized(F, F.convolution_2d(x, W, stride=2, pad=1)))
+        return F.tanh(F.deconvolution_2d(F.leaky_relu(normalized(F, h)), V, stride=2, pad=1))
+
+    def gradients():
+        inputs = [chainer.Variable(v) for v in (random(60, 16, 12, 12), random(32, 16, 4, 4),
+                                                random(32, 8, 4, 4))]
+        y = network(*inputs)
+        gy = chainer.Variable(random(*y.shape, seed=1))
+        return [y.array, *(g.array for g in chainer.grad([y], inputs, [gy]))]
+
+    first = gradients()
+    for _ in range(5):
+        assert all(np.array_equal(a, b) for a, b in zip(gradients(), first, strict=True))
+
+
+def test_time_in_kernels_is_counted():
+    x = random(1000, 1000)
+    before, start = _workers.nanoseconds_in_kernels, time.perf_counter_ns()
+    F.linear(x, x)
+    spent = _workers.nanoseconds_in_kernels - before
+    assert 0 < spent < time.perf_counter_ns() - start
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_helpers_that_have_fallen_asleep_wake_up(threads, monkeypatch):
+    """And a caller does not wait for those who have not: each of these is right, at every pause."""
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    x = random(300, 1000)
+    for pause in (0, 1e-5, 1e-4, 2e-4, 3e-4, 1e-3) * 20:
+        time.sleep(pause)
+        assert np.array_equal(F.relu(x).array, np.maximum(x, 0))
