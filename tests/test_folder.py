@@ -3,6 +3,7 @@
 import os
 import struct
 import sys
+import time
 import warnings
 import zlib
 
@@ -325,6 +326,8 @@ def test_an_interruption_does_not_wait_for_the_other_pictures(pictures, monkeypa
 
     def interrupted(path, size):
         read.append(path)
+        if len(read) > 1:
+            time.sleep(0.2)  # all of them: 20 seconds of two processors
         raise KeyboardInterrupt
     monkeypatch.setattr(folder, "_try", interrupted)
     with pytest.raises(KeyboardInterrupt):
