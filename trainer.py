@@ -12,6 +12,7 @@ import numpy as np
 
 import chainer_cpu
 from training import options
+from training.processes import ALONE
 
 REAL, FAKE = 0, 1  # the discriminator's two logits
 
@@ -36,10 +37,14 @@ class Trainer:
     alpha and beta1 are Adam's, for both networks. All random numbers come from NumPy's global
     legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
     of the author's code in the author's order.
+
+    processes: those of training.processes that train the same networks together, each with its
+    share of every batch. They all draw the same numbers, and make the same updates.
     """
 
-    def __init__(self, gen, dis, alpha=0.001, beta1=0.9):
-        self.gen, self.dis = gen, dis
+    def __init__(self, gen, dis, alpha=0.001, beta1=0.9, processes=ALONE):
+        self.gen, self.dis, self.processes = gen, dis, processes
+        processes.connect(gen, dis)  # batch statistics are of the whole batch
         self.opt_gen = _adam(gen, alpha, beta1)
         self.opt_dis = _adam(dis, alpha, beta1)
         self.prob_real = self.prob_generated = math.nan  # D's means in the last update
@@ -51,8 +56,10 @@ class Trainer:
     def update(self, x_real, z):
         """One alternating step. Returns (loss_gen, loss_dis), floats.
 
-        x_real: float32 (N, channels, 28, 28); z: float32 (N, z_dim). Every parameter's grad is then
-        the gradient that it was updated with. Raises Diverged before a NaN reaches the weights.
+        x_real: float32 (N, channels, 28, 28); z: float32 (N, z_dim); of several processes, each has
+        some rows of the batch, and all return the means over the whole. Every parameter's grad is
+        then the gradient that it was updated with. Raises Diverged before a NaN reaches the
+        weights.
         """
         F = chainer_cpu.functions
         real = np.full(len(z), REAL, np.int32)
@@ -63,23 +70,30 @@ class Trainer:
         y_real = self.dis(x_real)
         loss_gen = F.softmax_cross_entropy(y_fake, real)
         loss_dis = F.softmax_cross_entropy(y_fake, fake) + F.softmax_cross_entropy(y_real, real)
-        losses = float(loss_gen.array), float(loss_dis.array)
+        means = [float(mean) for mean in (
+            loss_gen.array, loss_dis.array, _softmax(y_real.array)[:, REAL].mean(),
+            _softmax(y_fake.array)[:, REAL].mean())]
+        *sums, rows = self.processes.allreduce(len(z) * np.array([*means, 1]))
+        *losses, self.prob_real, self.prob_generated = (float(total / rows) for total in sums)
         _check_finite("loss_gen", losses[0])
         _check_finite("loss_dis", losses[1])
-        self.prob_real = float(_softmax(y_real.array)[:, REAL].mean())
-        self.prob_generated = float(_softmax(y_fake.array)[:, REAL].mean())
+        weight = float(len(z) / rows)
 
         # 2. The generator, by the gradient of loss_gen in its own parameters alone. (The author's
         #    code computes the discriminator's too, and throws them away.)
-        self._descend(loss_gen, self.gen, self.opt_gen)
+        self._descend(loss_gen, weight, self.gen, self.opt_gen)
 
         # 3. The discriminator, whose weights have not moved since the forward pass.
-        self._descend(loss_dis, self.dis, self.opt_dis)
-        return losses
+        self._descend(loss_dis, weight, self.dis, self.opt_dis)
+        return tuple(losses)
 
-    def _descend(self, loss, network, optimizer):
+    def _descend(self, loss, weight, network, optimizer):
+        """An update by the gradient of the mean loss; that of our rows has this weight in it."""
         names, parameters = zip(*network.namedparams())
+        if weight != 1:
+            loss = loss * weight
         chainer_cpu.functions.grad([loss], parameters, set_grad=True)
+        self.processes.add_gradients(network)
         for name, parameter, bad in zip(names, parameters,
                                         chainer_cpu.optimizers.not_finite(parameters)):
             if bad:
@@ -105,8 +119,9 @@ class Trainer:
                 self._sums = np.zeros(4)
             batch = self._permutation[self.iteration * batch_size:][:batch_size]
             z = np.random.uniform(-1, 1, (batch_size, self.gen.z_dim)).astype(np.float32)
+            share = self.processes.share(batch_size)
             try:
-                losses = self.update(X[batch], z)
+                losses = self.update(X[batch[share]], z[share])
             except Diverged as error:
                 raise Diverged(f"{error} in iteration {self.iteration + 1} of epoch "
                                f"{self.epoch + 1}") from None
@@ -196,7 +211,8 @@ def main(argv=None):
     with Session(given, Diverged) as session:  # errors and signals become a line and a code
         session.open()                         # the folder, and the images in it
         gen, dis = session.networks()          # untrained, from the seed
-        session.train(Trainer(gen, dis, session.settings["alpha"], session.settings["beta1"]))
+        session.train(Trainer(gen, dis, session.settings["alpha"], session.settings["beta1"],
+                              session.processes))
     return session.exit_code
 
 

@@ -10,10 +10,14 @@ chainer = import_chainer()
 
 
 class BatchNormalization(FirstOrder, chainer.FunctionNode):
-    """Chainer's BatchNormalization for (N, C) and (N, C, H, W), training mode, first order."""
+    """Chainer's BatchNormalization for (N, C) and (N, C, H, W), training mode, first order.
 
-    def __init__(self, eps, running_mean, running_var, decay):
-        self.eps, self.decay = eps, decay
+    With comm, a ChainerMN communicator, x is this process's share of the batch that the statistics
+    are of, and the gradients of gamma and beta are the share's part of them.
+    """
+
+    def __init__(self, eps, running_mean, running_var, decay, comm=None):
+        self.eps, self.decay, self.comm = eps, decay, comm
         self.running_mean, self.running_var = running_mean, running_var
 
     def forward(self, inputs):
@@ -37,11 +41,17 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         return y.reshape(x.shape) if x.ndim == 2 else y.transpose(2, 3, 0, 1),
 
     def _moments(self):
-        """The number of rows, and the mean and the variance of each channel over them, float64."""
+        """Of the batch: the number of rows, and each channel's mean and variance, float64."""
         channels = self.x.shape[-1]
         rows = self.x.size // channels
         mean, square = totals(_kernels.MOMENTS, (self.x,), 2) / rows
-        return rows, mean + self.x.reshape(-1, channels)[0], square - mean * mean
+        mean, var = mean + self.x.reshape(-1, channels)[0], square - mean * mean
+        if self.comm is None:
+            return rows, mean, var
+        sums = self.comm.allreduce(rows * np.array([np.ones(channels), mean, var + mean * mean]))
+        rows = sums[0, 0]
+        mean, square = sums[1:] / rows
+        return rows, mean, square - mean * mean
 
     def gradients(self, indexes, gy, slope=1):
         """The gradients. With another slope than 1, gy is that behind a (leaky) ReLU of it."""
@@ -50,7 +60,8 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         gbeta, ggamma = sums = totals(
             _kernels.NORMALIZE_SUMS, (gy, self.x, self.statistics, slope), 2)
         if 0 in indexes:
-            factors = np.array((gamma * self.statistics[1], *sums / self.rows), gy.dtype)
+            over_batch = sums if self.comm is None else self.comm.allreduce(sums)
+            factors = np.array((gamma * self.statistics[1], *over_batch / self.rows), gy.dtype)
             gx = empty(self.x.shape, self.x.dtype)
             _workers.run(_kernels.NORMALIZE_BACKWARD, gx.size // 3,
                          (gy, self.x, self.statistics, slope, factors, gx),

@@ -95,15 +95,22 @@ def _pair(x, least):
 
 
 def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var=None, decay=0.9,
-                        axis=None):
-    """Chainer's batch_normalization: x (N, C) or (N, C, H, W), gamma and beta (C,)."""
+                        axis=None, comm=None):
+    """Chainer's batch_normalization: x (N, C) or (N, C, H, W), gamma and beta (C,).
+
+    With comm, a ChainerMN communicator, x is this process's share of the batch that the statistics
+    are of. Then there is no slow way: NotImplementedError.
+    """
     if (is_fast(x, gamma, beta, running_mean, running_var) and not chainer.is_debug()
             and x.ndim in (2, 4) and axis in (None, (0, 2, 3)[:x.ndim - 1])
             and gamma.shape == beta.shape == x.shape[1:2]
-            and x.size > x.shape[1]  # Chainer has the words for a batch of one sample
+            # Chainer has the words for a batch of one sample.
+            and (x.size > x.shape[1] or comm is not None)
             and (running_mean is None) == (running_var is None)):
-        node = BatchNormalization(eps, running_mean, running_var, decay)
+        node = BatchNormalization(eps, running_mean, running_var, decay, comm)
         return node.apply((x, gamma, beta))[0]
+    if comm is not None:
+        raise NotImplementedError("batch statistics over several processes, for these arrays")
     return stock.batch_normalization(x, gamma, beta, eps=eps, running_mean=running_mean,
                                      running_var=running_var, decay=decay, axis=axis)
 

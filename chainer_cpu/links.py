@@ -50,10 +50,33 @@ class Deconvolution2D(_TapMajor, stock.Deconvolution2D):
 
 
 class BatchNormalization(stock.BatchNormalization):
+    """With ``comm``, a ChainerMN communicator or None, x is this process's share of a batch.
+
+    The statistics are then those of the whole batch, as in ChainerMN's MultiNodeBatchNormalization:
+    all processes must call the link together. Gradients are the share's: their sum over the
+    processes is the batch's. A copy of the link has no communicator.
+    """
+
+    comm = None
+
+    def __init__(self, *args, comm=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.comm = comm
+
+    def copy(self, mode="share"):
+        # To look at a copy is nothing that all processes do together.
+        comm, self.comm = self.comm, None
+        try:
+            return super().copy(mode)
+        finally:
+            self.comm = comm
+
     def forward(self, x, **kwargs):
         if (not chainer.config.train or chainer.config.in_recomputing or kwargs
                 or self.gamma is None or self.beta is None or self.avg_mean is None):
+            if self.comm is not None and chainer.config.train:
+                raise NotImplementedError("batch statistics over several processes, for this call")
             return super().forward(x, **kwargs)
         return functions.batch_normalization(
             x, self.gamma, self.beta, eps=self.eps, running_mean=self.avg_mean,
-            running_var=self.avg_var, decay=self.decay, axis=self.axis)
+            running_var=self.avg_var, decay=self.decay, axis=self.axis, comm=self.comm)

@@ -78,18 +78,24 @@ class _Bar(tqdm):
 
 
 class Console:
-    """say() for stdout, warn() and error() for stderr, bar() for progress on stderr."""
+    """say() for stdout, warn() and error() for stderr, bar() for progress on stderr.
 
-    def __init__(self, program):
-        self.program = program
+    One that does not speak has nothing but errors.
+    """
+
+    def __init__(self, program, speaks=True):
+        self.program, self.speaks = program, speaks
         self._out, self._err = _Stream(sys.stdout), _Stream(sys.stderr)
 
     def say(self, line=""):
+        if not self.speaks:
+            return
         self._out.write(line + "\n")
         self._out.flush()
 
     def warn(self, line):
-        self._message("warning", line)
+        if self.speaks:
+            self._message("warning", line)
 
     def error(self, line):
         self._message("error", line)
@@ -108,6 +114,11 @@ class Console:
 
 class Interrupted(BaseException):
     """A signal asked to stop and nothing was at stake."""
+
+    @property
+    def number(self):
+        """The signal's."""
+        return self.args[0]
 
 
 class Signals:
@@ -138,4 +149,4 @@ class Signals:
             os._exit(128 + number)
         self.received = number
         if not self.deferred:
-            raise Interrupted
+            raise Interrupted(number)

@@ -6,7 +6,19 @@ import re
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, where argparse prints the usage first."""
+    """Says what is wrong in one line, where argparse prints the usage first.
+
+    One that does not speak leaves words and exit code to another process.
+    """
+
+    speaks = True
+
+    def exit(self, status=0, message=None):
+        super().exit(status if self.speaks else 0, message)
+
+    def _print_message(self, message, file=None):
+        if self.speaks:
+            super()._print_message(message, file)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")

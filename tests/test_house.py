@@ -1,6 +1,7 @@
 """The house: which room may import which, as drawn here, and where imports may stand."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ LATE = {
     ("plot.py", "look"),
     ("quality.py", "judge"),
     ("chainer_cpu/_compat.py", "chainer"),
+    ("training/processes.py", "chainermn"),  # asked for by mpiexec alone
 }
 
 FLOORS = [floor.split() for floor in ARROWS.split(" > ")]
@@ -116,3 +118,12 @@ def test_only_the_images_reach_the_network_and_only_the_shims_know_versions():
             assert not modules & network, path
         if path.name != "_compat.py":
             assert "sys.version_info" not in path.read_text(encoding="utf-8"), path
+
+
+def test_only_the_processes_know_of_mpi():
+    named = [path.relative_to(ROOT).as_posix() for path in files()
+             if re.search(r"\b(mpi|mpi4py|mpiexec|openmpi|chainermn)\b",
+                          path.read_text(encoding="utf-8"), re.IGNORECASE)]
+    # What takes a communicator names the kind that it takes.
+    assert named == ["chainer_cpu/_normalization.py", "chainer_cpu/functions.py",
+                     "chainer_cpu/links.py", "training/processes.py"]

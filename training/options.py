@@ -4,6 +4,7 @@ import argparse
 import re
 
 from cli.flags import Parser, number, whole
+from training import processes
 
 RECIPES = {
     # What the post's author ran.
@@ -46,6 +47,7 @@ def parse(argv):
                "  python trainer.py --recipe paper --epochs 20  rough zeros in minutes\n"
                "  python trainer.py --data my-pictures          pictures of your own\n"
                "  python trainer.py --resume                    go on after an interruption\n")
+    parser.speaks = processes.is_first()
     post, paper = RECIPES["post"], RECIPES["paper"]
 
     def by_recipe(name):

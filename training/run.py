@@ -119,6 +119,7 @@ class Run:
         self.signals.deferred = True
         trainer, settings = self.trainer, self.settings
         begun, first = time.perf_counter(), trainer.epoch
+        signal = None
         with self.console.bar(settings["epochs"], trainer.epoch, "epoch") as bar:
             epoch_begun = time.perf_counter()
             for means in trainer.steps(self.x, settings["epochs"], settings["batch_size"]):
@@ -134,10 +135,11 @@ class Run:
                 bar.set_description_str(f"epoch {trainer.epoch}/{settings['epochs']}",
                                         refresh=False)
                 bar.update(trainer.epoch + trainer.iteration / self.iterations - bar.n)
-                if self.signals.received and trainer.epoch < settings["epochs"]:
+                signal = trainer.processes.signal(self.signals.received)
+                if signal and trainer.epoch < settings["epochs"]:
                     break
         if trainer.epoch < settings["epochs"]:
-            return self.stop()
+            return self.stop(signal)
         return self.finish(time.perf_counter() - begun, trainer.epoch - first)
 
     def record(self, means, seconds):
@@ -235,18 +237,22 @@ class Run:
         say(f"generator      {trainer.gen.count_params():,} parameters, maps {maps}")
         say(f"discriminator  {trainer.dis.count_params():,} parameters, the mirror")
         say(f"BLAS           {settings['environment']['blas']}")
+        processes = trainer.processes
+        if processes.size > 1:
+            say(f"processes      {processes.size} on {processes.hosts} "
+                f"host{'s' * (processes.hosts > 1)}, each with its share of every batch")
         say(f"results        {self.folder}{'/' if self.folder.name else ''}")
         if trainer.epoch or trainer.iteration:
             say(f"resumed        after epoch {trainer.epoch}"
                 + (f" and {trainer.iteration} iterations" if trainer.iteration else ""))
 
-    def stop(self):
+    def stop(self, signal):
         """Saves and says how to go on. Returns the exit code for the signal."""
         self.save()
         self.show()
         self.console.say(f"stopped after epoch {self.trainer.epoch}; nothing is lost, go on with:\n"
-                         f"  {_command_to_resume(self.folder)}")
-        return 128 + self.signals.received
+                         f"  {_command_to_resume(self.folder, self.trainer.processes.command)}")
+        return 128 + signal
 
     def finish(self, seconds, epochs):
         """Leaves the networks in the folder and says what there is to see. Returns 0."""
@@ -274,11 +280,24 @@ class Run:
         return 0
 
 
+def follow(x, settings, trainer, signals):
+    """Trains as Run.train does in a process that is not the first: all that is kept, it keeps.
+
+    Returns the exit code.
+    """
+    signals.deferred = True
+    for _ in trainer.steps(x, settings["epochs"], settings["batch_size"]):
+        signal = trainer.processes.signal(signals.received)
+        if signal and trainer.epoch < settings["epochs"]:
+            return 128 + signal
+    return 0
+
+
 def _table(rows, columns):
     return np.array(rows, np.float64).reshape(-1, len(columns))
 
 
-def _command_to_resume(folder):
+def _command_to_resume(folder, starter):
     """What to type, where the user is, to go on: make's command if make has started us."""
     flags = shlex.join(["--resume", *([] if str(folder) == "result" else ["--out", str(folder)])])
     if "MAKELEVEL" in os.environ:
@@ -287,7 +306,7 @@ def _command_to_resume(folder):
         elsewhere = [] if os.path.realpath(there) == os.path.realpath(here) else ["-C", here]
         return shlex.join(["make", *elsewhere, "train", "ARGS=" + flags.replace("$", "$$")])
     script = Path(__file__).parents[1] / "trainer.py"
-    return shlex.join([_shortest(sys.executable), _shortest(script)]) + " " + flags
+    return shlex.join([*starter, _shortest(sys.executable), _shortest(script)]) + " " + flags
 
 
 def _shortest(path):

