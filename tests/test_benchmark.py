@@ -31,7 +31,7 @@ def test_the_arithmetic_counted_is_that_of_the_networks(size, channels):
     assert gigaflop(size, channels) == pytest.approx(2e-9 * multiplications, rel=1e-12)
 
 
-def test_stock_chainer_in_the_authors_loop_computes_our_losses(tmp_path):
+def test_stock_chainer_in_our_loop_and_in_the_authors_computes_our_losses(tmp_path):
     path, ours = tmp_path / "data.npz", Ours()
     ours.write_data(path, 32, 3, 4)
     with np.load(path) as data:
@@ -39,9 +39,10 @@ def test_stock_chainer_in_the_authors_loop_computes_our_losses(tmp_path):
     inside = ours.inside()
     expected = [ours.step() for _ in range(2)]
     assert ours.inside() > inside
-    with Contender("author", [sys.executable, str(HERE / "on_chainer.py")]) as author:
-        author.ask("load", str(path))
-        answer = author.ask("step", 2)
-    assert answer["outside"] is None
-    np.testing.assert_allclose(answer["losses"][0], expected[0], rtol=1e-4)
-    np.testing.assert_allclose(answer["losses"][1], expected[1], rtol=1e-3)
+    for name in ("stock", "author"):
+        with Contender(name, [sys.executable, str(HERE / "on_chainer.py")]) as contender:
+            contender.ask("load", str(path))
+            answer = contender.ask("step", 2)
+        assert answer["outside"] is None
+        np.testing.assert_allclose(answer["losses"][0], expected[0], rtol=1e-4)
+        np.testing.assert_allclose(answer["losses"][1], expected[1], rtol=1e-2)
