@@ -183,9 +183,8 @@ def main(argv=None):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("always", DataWarning)
-            warnings.showwarning = lambda message, *_, **__: console.warn(message)
-            console.say(str(draw(**arguments)))
+            with console.hearing(DataWarning):
+                console.say(str(draw(**arguments)))
         return 0
     except (FolderError, DataError) as error:
         console.error(error)

@@ -11,7 +11,6 @@ import cli  # noqa: F401, I001 (first: it says in a line which environment is mi
 
 import argparse
 import sys
-import warnings
 
 from cli.console import Console
 from cli.flags import Parser
@@ -36,9 +35,7 @@ def main(argv=None):
 
     console = Console(parser.prog)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", DataWarning)
-            warnings.showwarning = lambda message, *_, **__: console.warn(message)
+        with console.hearing(DataWarning):
             judge, rows = measured.measure_run(given.run, given.data)
     except (FolderError, DataError, ValueError) as error:
         console.error(error)

@@ -3,9 +3,11 @@
 Nobody may be listening any more: a closed terminal or pipe never stops the training.
 """
 
+import contextlib
 import os
 import signal
 import sys
+import warnings
 
 from tqdm import tqdm
 
@@ -96,6 +98,14 @@ class Console:
     def warn(self, line):
         if self.speaks:
             self._message("warning", line)
+
+    @contextlib.contextmanager
+    def hearing(self, category):
+        """Within it, every one of Python's warnings of a category is a line of warn()."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", category)
+            warnings.showwarning = lambda message, *_, **__: self.warn(message)
+            yield
 
     def error(self, line):
         self._message("error", line)

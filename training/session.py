@@ -186,9 +186,7 @@ class Session:
 
     def _load_images(self, settings):
         """The images to train on; those of all digits are kept for the figures of quality."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", DataWarning)
-            warnings.showwarning = lambda message, *_, **__: self.console.warn(message)
+        with self.console.hearing(DataWarning):
             try:
                 images = source.load(settings["data"], settings.get("size", networks.POST_SIZE))
                 settings["data"] = mnist.settled(settings["data"], images)
