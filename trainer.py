@@ -66,8 +66,9 @@ class Trainer:
         fake = np.full(len(z), FAKE, np.int32)
 
         # 1. Forward. One generated batch, judged once, serves both losses.
-        y_fake = self.dis(self.gen(z))
-        y_real = self.dis(x_real)
+        with F.deferred():
+            y_fake = self.dis(self.gen(z))
+            y_real = self.dis(x_real)
         loss_gen = F.softmax_cross_entropy(y_fake, real)
         loss_dis = F.softmax_cross_entropy(y_fake, fake) + F.softmax_cross_entropy(y_real, real)
         means = [float(mean) for mean in (

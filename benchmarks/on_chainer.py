@@ -4,6 +4,7 @@ NAME is ours, beside (ours in another checkout), stock or author. The project is
 path: PYTHONPATH says which.
 """
 
+import contextlib
 import importlib.metadata
 import sys
 
@@ -60,6 +61,7 @@ class Stock(Ours):
             module.F, module.L = chainer.functions, chainer.links
         # What the trainer takes from us that Chainer has elsewhere, or not at all.
         chainer.functions.grad, chainer.optimizers.not_finite = chainer.grad, _not_finite
+        chainer.functions.deferred = contextlib.nullcontext
         vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links,
                                  optimizers=chainer.optimizers)
 

@@ -4,7 +4,9 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder, constant, dense_view, empty
+from chainer_cpu._maps import constant, dense, dense_view
+from chainer_cpu._memory import empty
+from chainer_cpu._node import FirstOrder
 
 chainer = import_chainer()
 
@@ -14,16 +16,16 @@ class _Activation(FirstOrder, chainer.FunctionNode):
 
     is_elementwise = True
 
-    def forward(self, inputs):
+    def values(self, inputs):
         self.retain_outputs((0,))
         x, back = dense_view(inputs[0])
         y = empty(x.shape, x.dtype)
         self.compute(x, y)
-        return y.transpose(back),
+        return y.transpose(back)
 
     def gradients(self, indexes, gy):
         y, back = dense_view(self.get_retained_outputs()[0].array)
-        gy = np.asarray(gy.transpose(np.argsort(back)), order="C")
+        gy = dense(gy.transpose(np.argsort(back)))
         gx = empty(y.shape, y.dtype)
         self.compute_gradient(gy, y, gx)
         yield gx.transpose(back)
@@ -53,6 +55,7 @@ class Tanh(_Activation):
     """Chainer's Tanh, first order."""
 
     def compute(self, x, y):
+        _workers.queue.flush()
         np.tanh(x, out=y)  # quicker than reading and writing the numbers is
 
     def compute_gradient(self, gy, y, gx):

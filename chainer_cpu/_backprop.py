@@ -4,9 +4,11 @@ import collections
 
 import numpy as np
 
+from chainer_cpu import _workers
 from chainer_cpu._activation import ReLU
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import FirstOrder
+from chainer_cpu._maps import added
+from chainer_cpu._node import FirstOrder, plain_variable
 from chainer_cpu._normalization import BatchNormalization
 
 chainer = import_chainer()
@@ -23,7 +25,7 @@ def grad(outputs, inputs, set_grad=False, **options):
             or not all(_is_plain(function) for function in path)):
         return chainer.grad(outputs, inputs, set_grad=set_grad, **options)
     found = _backpropagate(outputs[0], path, {x.node for x in inputs})
-    gradients = [None if g is None else chainer.Variable(g, requires_grad=False)
+    gradients = [None if g is None else plain_variable(g)
                  for g in (found.get(x.node) for x in inputs)]
     if set_grad:
         for x, gradient in zip(inputs, gradients):
@@ -58,7 +60,7 @@ def _backpropagate(output, path, wanted):
     users = collections.Counter(x for function in path for x in function.inputs)
     gradients = {output.node: np.ones_like(output.array)}
     done = set()
-    with chainer.using_config("enable_backprop", False):
+    with chainer.using_config("enable_backprop", False), _workers.queue:
         for function in reversed(path):
             if function in done:
                 continue
@@ -78,11 +80,13 @@ def _backpropagate(output, path, wanted):
             if isinstance(function, FirstOrder):
                 found = function.checked_gradients(indexes, gys[0], **options)
             else:
+                _workers.queue.flush()
                 found = [None if g is None else g.array for g in function._backward_target_inputs(
-                    indexes, tuple(None if gy is None else chainer.Variable(gy, requires_grad=False)
+                    indexes, tuple(None if gy is None else plain_variable(gy)
                                    for gy in gys))]
             for i, gx in zip(indexes, found, strict=True):
                 x = function.inputs[i]
                 if gx is not None:
-                    gradients[x] = gradients[x] + gx if x in gradients else gx
+                    gradients[x] = added(gradients[x], gx) if x in gradients else gx
+        _workers.queue.flush()
     return gradients

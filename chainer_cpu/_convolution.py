@@ -7,7 +7,9 @@ import numpy as np
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._linear import count_up, is_narrow, products, weight_products
-from chainer_cpu._memory import FirstOrder, bounded, column_sums, empty, nchw, pixel_major
+from chainer_cpu._maps import column_sums, dense_view, nchw, pixel_major
+from chainer_cpu._memory import bounded, empty
+from chainer_cpu._node import FirstOrder
 
 chainer = import_chainer()
 
@@ -128,7 +130,7 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
     def __init__(self, stride, pad):
         self.stride, self.pad = stride, pad
 
-    def forward(self, inputs):
+    def values(self, inputs):
         x, W, *b = inputs
         small = tuple((size + 2 * pad - k) // stride + 1 for size, pad, k, stride in
                       zip(x.shape[2:], self.pad, W.shape[2:], self.stride))
@@ -136,7 +138,7 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
         # Kept instead of x: the same memory, or a copy that is wanted again.
         self.laid = self.layer.lay(x)
         self.retain_inputs((1,))
-        return self.layer.to_small(self.laid, W, *b or [None]),
+        return self.layer.to_small(self.laid, W, *b or [None])
 
     def gradients(self, indexes, gy):
         W, = self.get_retained_inputs()
@@ -159,11 +161,11 @@ class Deconvolution2D(FirstOrder, chainer.FunctionNode):
     def __init__(self, stride, pad, outsize):
         self.stride, self.pad, self.outsize = stride, pad, outsize
 
-    def forward(self, inputs):
+    def values(self, inputs):
         x, W, *b = inputs
         self.layer = _Layer(x.shape[2:], self.outsize, W, self.stride, self.pad)
         self.retain_inputs((0, 1))
-        return self.layer.to_big(x, W, *b or [None]),
+        return self.layer.to_big(x, W, *b or [None])
 
     def gradients(self, indexes, gy):
         x, W = (v.array for v in self.get_retained_inputs())
@@ -173,5 +175,5 @@ class Deconvolution2D(FirstOrder, chainer.FunctionNode):
         if 1 in indexes:
             yield self.layer.weight_gradient(x, laid)
         if 2 in indexes:
-            few = gy.shape[1] == 1
-            yield gy.sum(axis=(0, 2, 3)) if few else column_sums(pixel_major(gy))
+            yield column_sums(dense_view(gy)[0].reshape(-1, 1) if gy.shape[1] == 1
+                              else pixel_major(gy))

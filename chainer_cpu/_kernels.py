@@ -159,6 +159,45 @@ def moments(share, shares, x, totals, rows, channels, tasks):
 
 
 @_kernel
+def totals(share, shares, partial, sums, out, tasks, channels):
+    """Sums over all tasks; partial is (n, tasks, C), sums (n, C), and out the same in its dtype."""
+    partial, sums = partial.reshape((-1, tasks, channels)), sums.reshape((-1, channels))
+    for i in range(len(sums) * share // shares, len(sums) * (share + 1) // shares):
+        total = sums[i]
+        total[:] = 0
+        for row in partial[i]:
+            for c in range(channels):
+                total[c] += row[c]
+        if len(out):
+            for c in range(channels):
+                out[i * channels + c] = total[c]
+
+
+@_kernel
+def statistics(share, shares, sums, first, gamma, beta, running_mean, running_var, out, settings,
+               rows):
+    """Those of a batch of so many rows, from the totals of its ``moments`` about a first row.
+
+    settings are eps and decay; out is (4, C): mean, inv_std, gamma, beta. Running averages, where
+    there are any, are moved: the variance by the unbiased one, as Chainer's.
+    """
+    channels, dtype = len(gamma), out.dtype.type
+    one, eps, decay = dtype(1), dtype(settings[0]), dtype(settings[1])
+    fresh, fresh_var = dtype(1 - settings[1]), dtype((1 - settings[1]) * (rows / (rows - 1)))
+    for c in range(channels * share // shares, channels * (share + 1) // shares):
+        offset = sums[c] / rows
+        mean = dtype(first[c] + offset)
+        var = dtype(sums[channels + c] / rows - offset * offset)
+        out[c] = mean
+        out[channels + c] = one / np.sqrt(var + eps)
+        out[2 * channels + c] = gamma[c]
+        out[3 * channels + c] = beta[c]
+        if len(running_mean):
+            running_mean[c] = running_mean[c] * decay + fresh * mean
+            running_var[c] = running_var[c] * decay + fresh_var * var
+
+
+@_kernel
 def _four(statistics, channels):
     return (statistics[:channels], statistics[channels:2 * channels],
             statistics[2 * channels:3 * channels], statistics[3 * channels:])
@@ -221,11 +260,18 @@ def normalize_sums(share, shares, gy, x, statistics, slope, totals, rows, channe
 
 
 @_kernel
-def normalize_backward(share, shares, gy, x, statistics, slope, factors, gx, rows, channels):
-    """gx = scale * (gy - (x_hat * product_mean + gy_mean)), which are the rows of factors."""
+def normalize_backward(share, shares, gy, x, statistics, slope, sums, gx, rows, channels,
+                       batch_rows):
+    """gx = gamma * inv_std * (gy - (x_hat * product_mean + gy_mean)).
+
+    sums is (2, C), float64: the totals of ``normalize_sums``, whose means are over so many rows.
+    """
     mean, inv_std, gamma, beta = _four(statistics, channels)
-    scale, gy_mean = factors[:channels], factors[channels:2 * channels]
-    product_mean, slope = factors[2 * channels:], slope[0]
+    scale, gy_mean, product_mean = np.empty((3, channels), gx.dtype)
+    for c in range(channels):
+        scale[c] = gamma[c] * inv_std[c]
+        gy_mean[c], product_mean[c] = sums[c] / batch_rows, sums[channels + c] / batch_rows
+    slope = slope[0]
     for r in range(rows * share // shares, rows * (share + 1) // shares):
         row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
         out = gx[r * channels:(r + 1) * channels]
@@ -270,6 +316,13 @@ def tanh_backward(share, shares, gy, y, gx):
     gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
     for i in range(len(y)):
         gx[i] = gy[i] * (one - y[i] * y[i])
+
+
+@_kernel
+def accumulate(share, shares, x, y, out):
+    """out = x + y."""
+    for i in range(len(x) * share // shares, len(x) * (share + 1) // shares):
+        out[i] = x[i] + y[i]
 
 
 @_kernel
@@ -388,13 +441,15 @@ def not_finite(share, shares, table, counts, like):
 
 
 # One entry for all kernels, since each parallel loop costs a second of compilation.
-(PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, NORMALIZE, NORMALIZE_SUMS, NORMALIZE_BACKWARD, RECTIFY,
- RECTIFY_BACKWARD, TANH_BACKWARD, TRANSPOSE, TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM,
- NOT_FINITE) = range(16)
+(PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, TOTALS, STATISTICS, NORMALIZE, NORMALIZE_SUMS,
+ NORMALIZE_BACKWARD, RECTIFY, RECTIFY_BACKWARD, TANH_BACKWARD, ACCUMULATE, TRANSPOSE,
+ TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM, NOT_FINITE) = range(19)
 
 
-# A job, int64: addresses and sizes of up to 6 arrays and 4 arrays of indexes, then whole numbers.
-JOB, JOB_INDEXES, JOB_NUMBERS = 33, 12, 20
+# A job, int64: addresses of up to 6 arrays and 4 arrays of indexes, their sizes, whole numbers.
+ARRAYS, INDEXES, NUMBERS = 6, 4, 13
+PLACES = ARRAYS + INDEXES
+JOB = 2 * PLACES + NUMBERS
 
 
 @functools.cache
@@ -408,13 +463,14 @@ def entry(dtype):
     @compiled(cfunc, types.void(types.intp, types.intp, types.intp, types.intp))
     def run(kernel, share, shares, address):
         j = carray(pointer(address), JOB, np.int64)
-        a = (carray(pointer(j[0]), j[1], dtype), carray(pointer(j[2]), j[3], dtype),
-             carray(pointer(j[4]), j[5], dtype), carray(pointer(j[6]), j[7], dtype),
-             carray(pointer(j[8]), j[9], dtype), carray(pointer(j[10]), j[11], dtype))
-        i = (carray(pointer(j[12]), j[13], np.int64), carray(pointer(j[14]), j[15], np.int64),
-             carray(pointer(j[16]), j[17], np.int64), carray(pointer(j[18]), j[19], np.int64))
-        totals = carray(pointer(j[12]), j[13], np.float64)  # in the place of indexes
-        n = j[JOB_NUMBERS:]
+        a = (carray(pointer(j[0]), j[10], dtype), carray(pointer(j[1]), j[11], dtype),
+             carray(pointer(j[2]), j[12], dtype), carray(pointer(j[3]), j[13], dtype),
+             carray(pointer(j[4]), j[14], dtype), carray(pointer(j[5]), j[15], dtype))
+        i = (carray(pointer(j[6]), j[16], np.int64), carray(pointer(j[7]), j[17], np.int64),
+             carray(pointer(j[8]), j[18], np.int64), carray(pointer(j[9]), j[19], np.int64))
+        # In the place of indexes, where a kernel has float64 numbers besides.
+        d = (carray(pointer(j[6]), j[16], np.float64), carray(pointer(j[7]), j[17], np.float64))
+        n = j[2 * PLACES:]
         before = flush_denormals()
         if kernel == PRODUCTS:
             products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3],
@@ -424,21 +480,28 @@ def entry(dtype):
             weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], a[1], a[2], n[1], n[2],
                             n[3], n[4], n[5])
         elif kernel == SUMS:
-            sums(share, shares, a[0], totals, n[0], n[1], n[2])
+            sums(share, shares, a[0], d[0], n[0], n[1], n[2])
         elif kernel == MOMENTS:
-            moments(share, shares, a[0], totals, n[0], n[1], n[2])
+            moments(share, shares, a[0], d[0], n[0], n[1], n[2])
+        elif kernel == TOTALS:
+            totals(share, shares, d[0], d[1], a[0], n[0], n[1])
+        elif kernel == STATISTICS:
+            statistics(share, shares, d[0], a[0], a[1], a[2], a[3], a[4], a[5], d[1], n[0])
         elif kernel == NORMALIZE:
             normalize(share, shares, a[0], a[1], a[2], n[0], n[1])
         elif kernel == NORMALIZE_SUMS:
-            normalize_sums(share, shares, a[0], a[1], a[2], a[3], totals, n[0], n[1], n[2])
+            normalize_sums(share, shares, a[0], a[1], a[2], a[3], d[0], n[0], n[1], n[2])
         elif kernel == NORMALIZE_BACKWARD:
-            normalize_backward(share, shares, a[0], a[1], a[2], a[3], a[4], a[5], n[0], n[1])
+            normalize_backward(share, shares, a[0], a[1], a[2], a[3], d[0], a[4], n[0], n[1],
+                               n[2])
         elif kernel == RECTIFY:
             rectify(share, shares, a[0], a[1], a[2])
         elif kernel == RECTIFY_BACKWARD:
             rectify_backward(share, shares, a[0], a[1], a[2], a[3])
         elif kernel == TANH_BACKWARD:
             tanh_backward(share, shares, a[0], a[1], a[2])
+        elif kernel == ACCUMULATE:
+            accumulate(share, shares, a[0], a[1], a[2])
         elif kernel == TRANSPOSE:
             transpose(share, shares, a[0], a[1], n[0], n[1], n[2])
         elif kernel == TRANSPOSE_BACK:

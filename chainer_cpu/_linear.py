@@ -4,16 +4,17 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import (
-    FirstOrder,
-    bounded,
+from chainer_cpu._maps import (
     column_sums,
-    empty,
+    dense,
     is_pixel_major,
     matrix,
+    nchw,
     no_bias,
     pixel_major,
 )
+from chainer_cpu._memory import bounded, empty
+from chainer_cpu._node import FirstOrder
 
 chainer = import_chainer()
 
@@ -82,7 +83,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
 
     follows, floating = (2,), True
 
-    def forward(self, inputs):
+    def values(self, inputs):
         x, W, *b = inputs
         self.retain_inputs((0, 1))
         rows, out = len(x), len(W)
@@ -97,11 +98,11 @@ class Linear(FirstOrder, chainer.FunctionNode):
             inner, (blocks, size) = W.shape[1], _blocks(out)
             products(matrix(x), 0, inner, np.ascontiguousarray(W), size * inner, inner, 1,
                      y, size, out, rows, inner, size, *_one_each(blocks), *b or [None], size)
-        return y,
+        return y
 
     def gradients(self, indexes, gy):
         x, W = (v.array for v in self.get_retained_inputs())
-        gy = np.ascontiguousarray(gy)
+        gy = dense(gy)
         if 0 in indexes:
             yield self._input_gradient(gy, x, W)
         if 1 in indexes:
@@ -131,7 +132,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
         pixels = laid.size // (rows * inner)
         every, = count_up(pixels)
         gW = weight_products(gy, laid, pixels, rows, np.zeros_like(every), every, every)
-        return gW.transpose(1, 2, 0).reshape(out, -1) if pixels > 1 else gW[0]
+        return nchw(gW.reshape(pixels, 1, out, inner)).reshape(out, -1) if pixels > 1 else gW[0]
 
 
 def _blocks(columns):

@@ -17,7 +17,7 @@ import numpy as np
 import threadpoolctl
 from numba import njit, types
 
-from chainer_cpu import _kernels
+from chainer_cpu import _kernels, _memory
 from chainer_cpu._intrinsics import add, call, compiled, load, pause, store
 
 # Less work than this is done by the calling thread.
@@ -96,36 +96,52 @@ def _take_shares(meeting):
 _HEAD = object.__basicsize__
 
 
-@compiled(njit, types.void(*[types.int64[::1]] * 4, *[types.int64] * 5), nogil=True)
-def _lead(meeting, sleepers, blas, job, head, release, function, kernel, shares):
-    """Runs one kernel of ``_kernels.entry``, alone or with the threads that are in ``_help``.
+@compiled(njit, types.void(types.int64[:, ::1], *[types.int64] * 4))
+def _look_up(table, begin, end, columns, head):
+    """In some rows' first columns, the addresses of data in the place of those of arrays."""
+    for i in range(begin, end):
+        for j in range(columns):
+            if table[i, j]:
+                table[i, j] = load(table[i, j] + head)
+
+
+def addresses(arrays):
+    """Of rows of arrays, which lie alike, the addresses and the size: int64, a row each."""
+    table = np.array([[*map(id, row), row[0].size] for row in arrays], np.int64)
+    _look_up(table, 0, len(table), table.shape[1] - 1, _HEAD)
+    return table
+
+
+@compiled(njit, types.void(*[types.int64[::1]] * 3, types.int64[:, ::1], *[types.int64] * 2),
+          nogil=True)
+def _lead(meeting, sleepers, blas, jobs, number, release):
+    """Runs kernels one after the other, each alone or with the threads that are in ``_help``.
 
     sleepers: for each helper, whether it sleeps, and the lock that it sleeps in. blas: see _blas.
-    job: as in ``_kernels``, but for the addresses of objects in the place of those of their data.
+    jobs: in each row a job as in ``_kernels``, then the kernel, the address of ``_kernels.entry``,
+    and the shares.
     """
-    for i in range(0, _kernels.JOB_NUMBERS, 2):
-        if job[i]:
-            job[i] = load(job[i] + head)
-    at, asleep = meeting.ctypes.data, sleepers.ctypes.data
     for i in range(0, len(blas), 3):
         blas[i + 2] = call(blas[i], 0, 0, 0, 0) & 0xFFFF
         if blas[i + 2] != 1:
             call(blas[i + 1], 1, 0, 0, 0)
-    meeting[_SHARES], meeting[_FUNCTION], meeting[_KERNEL], meeting[_JOB] = (
-        shares, function, kernel, job.ctypes.data)
-    store(at + 8 * _NEXT, 0)
-    store(at + 8 * _OPEN, shares > 1)
-    if shares > 1:
-        for i in range(0, len(sleepers), 2):
-            if load(asleep + 8 * i) > 0:
-                if add(asleep + 8 * i, -1) > 0:
-                    call(release, sleepers[i + 1], 0, 0, 0)
-                else:  # it has just woken by itself
-                    add(asleep + 8 * i, 1)
-    _take_shares(meeting)
-    store(at + 8 * _OPEN, 0)
-    while load(at + 8 * _ACTIVE):
-        pause()
+    at, asleep = meeting.ctypes.data, sleepers.ctypes.data
+    for job in jobs[:number]:
+        meeting[_KERNEL], meeting[_FUNCTION], meeting[_SHARES] = job[_kernels.JOB:]
+        meeting[_JOB] = job.ctypes.data
+        store(at + 8 * _NEXT, 0)
+        if meeting[_SHARES] > 1:
+            store(at + 8 * _OPEN, 1)
+            for i in range(0, len(sleepers), 2):
+                if load(asleep + 8 * i) > 0:
+                    if add(asleep + 8 * i, -1) > 0:
+                        call(release, sleepers[i + 1], 0, 0, 0)
+                    else:  # it has just woken by itself
+                        add(asleep + 8 * i, 1)
+        _take_shares(meeting)
+        store(at + 8 * _OPEN, 0)
+        while load(at + 8 * _ACTIVE):
+            pause()
     for i in range(0, len(blas), 3):
         if blas[i + 2] != 1:
             call(blas[i + 1], blas[i + 2], 0, 0, 0)
@@ -169,44 +185,91 @@ def _team(threads):
     return meeting, sleepers
 
 
-_job = np.zeros(_kernels.JOB, np.int64)
-_pack = struct.Struct(f"{_kernels.JOB}q").pack_into
+_ROW = _kernels.JOB + 3
+_ZEROS = [(0,) * n for n in range(_kernels.NUMBERS + 1)]
+_pack = struct.Struct(f"{_ROW}q").pack_into
+
+
+class _Queue(threading.local):
+    """While it is open, the kernels that are run wait, and nobody may look at what they make.
+
+    They run in one call when it is closed, or flushed: Python, which finds its cache full of images
+    when it comes back from a kernel, comes back only once. Each thread has its own.
+    """
+
+    def __init__(self):
+        self.jobs, self.waiting = np.zeros((256, _ROW), np.int64), 0
+        self.blocks = []  # what the jobs need is kept alive, though not kept from later jobs
+        self.depth = 0
+
+    def __enter__(self):
+        if not self.depth:
+            _memory.waiting[threading.get_ident()] = self.blocks
+        self.depth += 1
+
+    def __exit__(self, *_):
+        self.depth -= 1
+        if not self.depth:
+            self.flush()
+            _memory.waiting.pop(threading.get_ident(), None)
+
+    def add(self, job, arrays):
+        """A row of _lead's jobs, but with the addresses of arrays in the place of their data's."""
+        row = self.waiting
+        _pack(self.jobs, row * 8 * _ROW, *job)
+        _look_up(self.jobs, row, row + 1, _kernels.PLACES, _HEAD)
+        if self.depth:
+            self.blocks += map(_memory.block_of, arrays)
+        self.waiting += 1
+        if not self.depth or self.waiting == len(self.jobs):
+            self.flush()
+
+    def flush(self):
+        global nanoseconds_in_kernels
+        if self.waiting:
+            # Forgotten first: whatever interrupts this, no job is done twice.
+            waiting, self.waiting = self.waiting, 0
+            team, blas = _team(count()), _blas()
+            with _lock:
+                start = time.perf_counter_ns()
+                _lead(*team, blas, self.jobs, waiting, _RELEASE)
+                nanoseconds_in_kernels += time.perf_counter_ns() - start
+            self.blocks.clear()
+
+
+queue = _Queue()
 
 
 def run(kernel, nanoseconds, arrays, numbers=(), indexes=(), shares=None):
-    """Runs a kernel, one of the names in capitals in ``_kernels``, on all threads and waits for it.
+    """Runs a kernel, one of the names in capitals in ``_kernels``, on all threads.
 
-    arrays are of one dtype and dense; numbers are ints; indexes are dense int64 arrays (or one
-    float64 array, where a kernel has totals).
+    Waits for it, unless the queue is open. arrays are of one dtype and dense; numbers are ints;
+    indexes are dense int64 arrays (or float64, where a kernel has such).
     nanoseconds is a rough guess of what the kernel takes on one thread: too little is not shared.
     shares is for a kernel whose result depends on their number.
     """
-    global nanoseconds_in_kernels
-    threads, dtype = count(), arrays[0].dtype
+    dtype = arrays[0].dtype
     if shares is None:
-        shares = 8 * threads if threads > 1 and nanoseconds > WORTH_SHARING else 1
-    job = []
-    for group, place in ((arrays, 0), (indexes, _kernels.JOB_INDEXES)):
-        job += [0] * (place - len(job))
-        for x in group:
-            # From here on they are addresses: nothing else would notice.
-            if not x.flags.c_contiguous or place == 0 and x.dtype != dtype:
-                raise TypeError("arrays of one dtype, dense, not "
-                                f"{[(x.dtype, x.strides) for x in arrays]}")
-            job += id(x), x.size
-    job += [0] * (_kernels.JOB_NUMBERS - len(job))
-    job += numbers
-    job += [0] * (_kernels.JOB - len(job))
-    function, blas = _kernels.entry(dtype), _blas()
-    with _lock:
-        _pack(_job, 0, *job)
-        start = time.perf_counter_ns()
-        _lead(*_team(threads), blas, _job, _HEAD, _RELEASE, function, kernel, shares)
-        nanoseconds_in_kernels += time.perf_counter_ns() - start
+        threads = count() if nanoseconds > WORTH_SHARING else 1
+        shares = 8 * threads if threads > 1 else 1
+    everything = *arrays, *indexes
+    for x in everything:
+        # From here on they are addresses: nothing else would notice.
+        if not x.flags.c_contiguous:
+            raise TypeError(f"arrays of one dtype, dense, not {[x.strides for x in arrays]}")
+    for x in arrays:
+        if x.dtype is not dtype and x.dtype != dtype:
+            raise TypeError(f"arrays of one dtype, dense, not {[x.dtype for x in arrays]}")
+    between, behind = _ZEROS[_kernels.ARRAYS - len(arrays)], _ZEROS[_kernels.INDEXES - len(indexes)]
+    queue.add((*map(id, arrays), *between, *map(id, indexes), *behind,
+               *[x.size for x in arrays], *between, *[x.size for x in indexes], *behind,
+               *numbers, *_ZEROS[_kernels.NUMBERS - len(numbers)],
+               kernel, _kernels.entry(dtype), shares), everything)
 
 
 def _after_fork():
     _team.cache_clear()  # threads do not survive it
+    _memory.waiting.clear()
     _lock.release()
 
 

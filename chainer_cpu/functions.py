@@ -1,8 +1,9 @@
 """Chainer's functions, with fast ones in the place of those that the post's networks spend time in.
 
 ``linear``, ``convolution_2d``, ``deconvolution_2d``, ``batch_normalization``, ``relu``,
-``leaky_relu`` and ``tanh`` take Chainer's arguments and give its values (to 1e-5 relative in
-float32). Where :func:`is_fast` says no, they are Chainer's own.
+``leaky_relu``, ``tanh``, ``reshape`` and ``softmax_cross_entropy`` take Chainer's arguments and
+give its values (to 1e-5 relative in float32). Where :func:`is_fast` says no, they are Chainer's
+own.
 
 Shapes are Chainer's, (N, C, H, W), but the fast functions leave maps in pixel-major memory (see
 ``_kernels``): what they return is a transposed view, as PyTorch's channels_last is. Gradients are
@@ -10,20 +11,22 @@ of the first order: asking for more (``enable_double_backprop``) raises RuntimeE
 """
 
 import numbers
+from math import prod as product
 
 import numpy as np
 
-from chainer_cpu import _kernels
+from chainer_cpu import _kernels, _workers
 from chainer_cpu._activation import LeakyReLU, ReLU, Tanh
 from chainer_cpu._backprop import grad  # noqa: F401  (Chainer's grad, faster)
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._convolution import Convolution2D, Deconvolution2D
 from chainer_cpu._linear import Linear
 from chainer_cpu._normalization import BatchNormalization
+from chainer_cpu._small import Reshape, SoftmaxCrossEntropy
 
 chainer = import_chainer()
 
-# Chainer has a max, a min and a sum of its own: from here on, these names are its.
+# Chainer has a max, a min, a math and a sum of its own: from here on, these names are its.
 import chainer.functions as stock  # noqa: E402
 from chainer.functions import *  # noqa: E402, F401, F403
 
@@ -34,19 +37,33 @@ def is_fast(*arrays):
     Arrays, or Variables in Chainer's ordinary layout; None is passed over. False sends the caller
     to Chainer's own function.
     """
-    given = [x for x in arrays if x is not None]
-    arrays = [x.raw_array if isinstance(x, chainer.Variable) else x for x in given]
-    return (all(type(x) is np.ndarray and x.size for x in arrays)
-            and arrays[0].dtype in _kernels.GEMM
-            and all(x.dtype == arrays[0].dtype for x in arrays)
-            and all(x.layout is None for x in given if isinstance(x, chainer.Variable))
-            and chainer.config.schedule_func is None)
+    dtype = None
+    for given in arrays:
+        if given is None:
+            continue
+        # given.array would have it computed
+        x = given._data[0] if isinstance(given, chainer.Variable) else given
+        if type(x) is not np.ndarray or not x.size or dtype is not None and x.dtype != dtype:
+            return False
+        if x is not given and given.layout is not None:
+            return False
+        dtype = x.dtype
+    return dtype in _kernels.GEMM and chainer.config.schedule_func is None
+
+
+def deferred():
+    """A context in which fast functions wait for each other: they run at its end, in one go.
+
+    Values are as without it; who looks at one (``y.array``) has it computed then. Until its end no
+    array that a function was given may be changed in place, and running averages are not moved yet.
+    """
+    return _workers.queue
 
 
 def linear(x, W, b=None, n_batch_axes=1):
     """Chainer's linear: x (N, ...) times W (out, in) transposed, plus b (out,)."""
     if (n_batch_axes == 1 and is_fast(x, W, b) and W.ndim == 2 and x.ndim > 1
-            and W.shape[1] == x.size // len(x) and (b is None or b.shape == W.shape[:1])):
+            and W.shape[1] == x.size // x.shape[0] and (b is None or b.shape == W.shape[:1])):
         return Linear().apply((x, W) if b is None else (x, W, b))[0]
     return stock.linear(x, W, b, n_batch_axes)
 
@@ -63,7 +80,7 @@ def convolution_2d(x, W, b=None, stride=1, pad=0, cover_all=False, **kwargs):
 
 def deconvolution_2d(x, W, b=None, stride=1, pad=0, outsize=None, **kwargs):
     """Chainer's deconvolution_2d: x (N, C, h, w), W (C, C', kh, kw), b (C',)."""
-    if (_is_plain(**kwargs) and _are_maps(x, W, b) and x.shape[1] == len(W)
+    if (_is_plain(**kwargs) and _are_maps(x, W, b) and x.shape[1] == W.shape[0]
             and (b is None or b.shape == W.shape[1:2])
             and (strides := _pair(stride, 1)) and (pads := _pair(pad, 0))):
         height, width = (None, None) if outsize is None else outsize
@@ -130,3 +147,19 @@ def leaky_relu(x, slope=0.2):
 def tanh(x):
     """Chainer's tanh, of any shape."""
     return Tanh().apply((x,))[0] if is_fast(x) else stock.tanh(x)
+
+
+def reshape(x, shape):
+    """Chainer's reshape: x in another shape of as many numbers."""
+    if (is_fast(x) and type(shape) is tuple and shape != x.shape and product(shape) == x.size
+            and all(n > 0 for n in shape)):
+        return Reshape(shape).apply((x,))[0]
+    return stock.reshape(x, shape)
+
+
+def softmax_cross_entropy(x, t, **kwargs):
+    """Chainer's softmax_cross_entropy: the mean over logits x (N, K) and labels t (N,), ints."""
+    if (not kwargs and is_fast(x) and x.ndim == 2 and type(t) is np.ndarray and t.dtype.kind == "i"
+            and t.shape == x.shape[:1] and t.min() >= 0 and t.max() < x.shape[1]):
+        return SoftmaxCrossEntropy(t).apply((x,))[0]
+    return stock.softmax_cross_entropy(x, t, **kwargs)

@@ -4,7 +4,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._memory import is_pixel_major
+from chainer_cpu._maps import is_pixel_major
 
 chainer = import_chainer()
 
@@ -46,18 +46,13 @@ def _alike(x, model):
     return copy
 
 
-def _table(arrays):
-    """For each row of arrays, which lie alike, their addresses and their size; int64."""
-    return np.array([[a.__array_interface__["data"][0] for a in row] + [row[0].size]
-                     for row in arrays], np.int64)
-
-
 def _update(rule, arrays):
     hp = rule.hyperparam
     rule._check_eps(np.float32)
     settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps), np.float32)
     _workers.run(_kernels.ADAM, sum(row[0].size for row in arrays), (settings,), (),
-                 (_table(arrays),))
+                 (_workers.addresses(arrays),))
+    _workers.queue.flush()
 
 
 class Adam(stock.Adam):
@@ -95,5 +90,6 @@ def not_finite(params):
     grads = [np.asarray(param.grad, order="A") for param in params]
     counts = np.zeros(len(grads), np.int64)
     _workers.run(_kernels.NOT_FINITE, sum(g.size for g in grads) // 8, (grads[0].ravel("K"),), (),
-                 (_table([(g,) for g in grads]), counts))
+                 (_workers.addresses([(g,) for g in grads]), counts))
+    _workers.queue.flush()
     return counts

@@ -3,13 +3,14 @@
 A failure names its case: ``check(CASE)`` is that one again.
 """
 
+import contextlib
 import secrets
 import sys
 
 import numpy as np
 import pytest
 
-from chainer_cpu import _memory, chainer
+from chainer_cpu import _memory, _workers, chainer
 from chainer_cpu import functions as F
 
 stock = chainer.functions
@@ -117,11 +118,11 @@ def composition(random):
         scales = [numbers(random, channels) + 2, numbers(random, channels)]
 
     def compose(m, *inputs):
-        h = layer(m, *inputs[:len(inputs) - len(scales)])
-        spread = h.array.std(axis=(0, 2, 3)[:h.ndim - 1]).min() if scales else 1
+        made = h = layer(m, *inputs[:len(inputs) - len(scales)])
         if scales:
             h = m.batch_normalization(h, *inputs[-2:])
         y = activate(m, h)
+        spread = made.array.std(axis=(0, 2, 3)[:h.ndim - 1]).min() if scales else 1
         # Rounding decides what comes of all but equal numbers, and of the sign of all but zero.
         y.is_decided = spread > 0.1 and np.abs(h.array).min() > 1e-5
         return y
@@ -129,13 +130,23 @@ def composition(random):
     return inputs + scales, compose
 
 
-KINDS = [linear, convolution, deconvolution, normalization, activation, composition]
+def loss(random):
+    rows, classes = sizes(random, 2, 6)
+    labels = random.integers(random.choice([-1, 0]), classes, rows).astype(
+        random.choice([np.int32, np.int64]))
+    shape = rows, classes, *[1] * random.integers(3)
+    return [9 * numbers(random, *shape)], lambda m, x: m.softmax_cross_entropy(
+        m.reshape(x, (rows, classes)), labels)
 
 
-def results(function, module, inputs, gy, wanted):
+KINDS = [linear, convolution, deconvolution, normalization, activation, composition, loss]
+
+
+def results(function, module, inputs, gy, wanted, context=contextlib.nullcontext):
     """Output, gradients and running statistics; the output's variable."""
     inputs = [chainer.Variable(x) for x in inputs]
-    y = function(module, *inputs)
+    with context():
+        y = function(module, *inputs)
     gradients = chainer.grad([y], [inputs[i] for i in wanted], [chainer.Variable(gy)])
     return [y.array, *(g.array for g in gradients), *getattr(y, "statistics", ())], y
 
@@ -156,7 +167,8 @@ def check(seed):
     wanted = [0, *np.flatnonzero(random.random(len(inputs) - 1) < 0.7) + 1]
 
     given = [lie_anyhow(random, x) for x in (*inputs, gy)]
-    actual, y = results(function, F, given[:-1], given[-1], wanted)
+    context = [contextlib.nullcontext, F.deferred][random.integers(2)]
+    actual, y = results(function, F, given[:-1], given[-1], wanted, context)
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(given, (*inputs, gy))), (
         "an input was changed")
     assert not any(np.shares_memory(y.array, x) for x in given)
@@ -178,6 +190,7 @@ def memory_full_of_nan(monkeypatch):
     """All arrays of the engine come from memory that is used again, and hold NaN at first."""
     def empty(shape, dtype, original=_memory.empty):
         y = original(shape, dtype)
+        _workers.queue.flush()
         y.fill(np.nan)
         return y
 

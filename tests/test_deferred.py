@@ -1,0 +1,135 @@
+"""Fast functions that wait for each other: the same values, in fewer calls of compiled code."""
+
+import copy
+import threading
+
+import numpy as np
+import pytest
+
+import dcgan
+from chainer_cpu import _memory, _workers, chainer
+from chainer_cpu import functions as F
+from trainer import Trainer
+
+
+def random(*shape, seed=0):
+    return np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How many kernels each call of compiled code runs."""
+    numbers, lead = [], _workers._lead
+    monkeypatch.setattr(_workers, "_lead",
+                        lambda *args: (numbers.append(args[4]), lead(*args)))
+    return numbers
+
+
+def trained(batch, steps=2):
+    np.random.seed(0)
+    trainer = Trainer(dcgan.Generator(z_dim=10), dcgan.Discriminator())
+    for i in range(steps):
+        trainer.update(random(batch, 1, 28, 28, seed=i), random(batch, 10, seed=i))
+    return trainer
+
+
+@pytest.mark.parametrize("batch", [2, 12])
+def test_a_step_has_the_same_bytes_whether_its_kernels_wait_or_not(batch, calls, monkeypatch):
+    waiting = trained(batch).state()
+    fewer = len(calls)
+    # No queue is ever open: every kernel runs at once, and is a call of its own.
+    monkeypatch.setattr(_workers._Queue, "__enter__", lambda queue: None)
+    monkeypatch.setattr(_workers._Queue, "__exit__", lambda queue, *error: None)
+    alone = trained(batch).state()
+    assert len(calls) - fewer > 10 * fewer
+    assert all(np.array_equal(alone[name], array) for name, array in waiting.items())
+
+
+def test_a_step_comes_back_to_python_a_few_times_only(calls):
+    """Forward; and for either network back, the look at its gradients, its update."""
+    trained(12, steps=1)
+    assert len(calls) == 8 and sum(calls) > 100
+
+
+def layers(x, look=lambda h: h):
+    h = look(F.convolution_2d(x, random(5, 3, 4, 4), random(5), 2, 1))
+    h = look(F.relu(F.batch_normalization(h, random(5) + 2, random(5))))
+    return F.linear(F.reshape(look(h), (len(x), -1)), random(4, h[0].size, seed=1))
+
+
+@pytest.mark.parametrize("look", [
+    lambda h: (h.array, h)[1], lambda h: (h.data, h)[1], copy.copy, lambda h: h + 0,
+    lambda h: F.clip(h, -9, 9), lambda h: F.tanh(h),
+    lambda h: chainer.Variable(np.tanh(h.array)), lambda h: (repr(h), h)[1]],
+    ids=["array", "data", "copy", "sum", "clip", "tanh", "NumPy", "repr"])
+def test_who_looks_sees_the_values(look):
+    x = random(6, 3, 8, 8)
+    expected = layers(x, look).array
+    with F.deferred():
+        seen = []
+        y = layers(x, lambda h: (seen.append(look(h)), seen[-1])[1])
+    assert np.array_equal(y.array, expected)
+    again = []
+    layers(x, lambda h: (again.append(look(h)), again[-1])[1])
+    assert all(np.array_equal(a.array, b.array) for a, b in zip(seen, again, strict=True))
+
+
+def test_an_error_in_between_leaves_what_was_computed_before():
+    x = random(6, 3)
+    with pytest.raises(ZeroDivisionError), F.deferred():
+        y = F.relu(x)
+        1 / 0
+    assert np.array_equal(y.array, np.maximum(x, 0)) and not _workers.queue.waiting
+
+
+def test_gradients_too_may_be_asked_for_before_the_end():
+    x, W = (chainer.Variable(random(*shape)) for shape in ((6, 3), (4, 3)))
+    found = []
+    for context in (F.deferred, chainer.no_backprop_mode):
+        with context(), chainer.using_config("enable_backprop", True):
+            loss = F.sum(F.relu(F.linear(x, W)))
+            for grad in (F.grad, chainer.grad):
+                found.append([g.array.copy() for g in grad([loss], [x, W])])
+    for gradients in found[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(gradients, found[0], strict=True))
+
+
+def test_a_hook_sees_the_values():
+    class Hook(chainer.FunctionHook):
+        seen = []
+
+        def forward_postprocess(self, function, in_data):
+            self.seen.append([x.copy() for x in in_data])
+
+    for context in (chainer.no_backprop_mode, F.deferred):
+        with Hook(), context():
+            layers(random(6, 3, 8, 8))
+    half = len(Hook.seen) // 2
+    assert half > 3
+    for some, others in zip(Hook.seen[:half], Hook.seen[half:], strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
+
+
+def test_memory_that_a_waiting_kernel_needs_goes_to_no_other_thread():
+    shape, taken = (50, 1000), []
+    with F.deferred():
+        h = F.relu(random(*shape))
+        block = _memory.block_of(h._data[0])
+        del h
+        thread = threading.Thread(target=lambda: taken.append(_memory.empty(shape, np.float32)))
+        thread.start()
+        thread.join()
+        assert _memory.block_of(taken[0]) is not block
+        assert _memory.block_of(_memory.empty(shape, np.float32)) is block
+
+
+def test_the_stock_functions_take_part():
+    """A network of others' functions, dropout's random numbers included."""
+    x, found = random(40, 6), []
+    for context in (F.deferred, chainer.no_backprop_mode):
+        np.random.seed(1)
+        with context():
+            h = F.dropout(F.relu(F.linear(x, random(8, 6))), 0.3)
+            y = F.sigmoid(F.linear(F.leaky_relu(h), random(3, 8)))
+        found.append(y.array)
+    assert np.array_equal(*found)
