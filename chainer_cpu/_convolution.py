@@ -6,7 +6,7 @@ import numpy as np
 
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._linear import count_up, is_narrow, products, weight_products
+from chainer_cpu._linear import columns_at_once, count_up, products, weight_products
 from chainer_cpu._maps import column_sums, dense_view, nchw, pixel_major
 from chainer_cpu._memory import bounded, empty
 from chainer_cpu._node import FirstOrder
@@ -15,6 +15,9 @@ chainer = import_chainer()
 
 # With so few numbers under a filter, all of them together make the inner dimension of one product.
 _FEW = 64
+# From so many rows on it is worth while to lay weights out anew: such as have to be transposed for
+# a quick product, and others.
+_FEW_ROWS, _MANY_ROWS = 32, 300
 
 
 # "Small" is the convolution's output and the deconvolution's input, "big" the other side. Both have
@@ -100,13 +103,17 @@ class _Layer:
         """Sums over taps of pixels of x, (h, w, N, C), times W, (kh, kw, small, big)."""
         rows, inner = x.shape[2:]
         cols = W.shape[2 + by]
-        transpose = by == 0
-        if transpose and is_narrow(inner, cols):
-            W, transpose = np.ascontiguousarray(W.swapaxes(2, 3)), False
+        transpose, ldw, column_step = by == 0, W.shape[3], 1
+        columns = columns_at_once(inner, cols)
+        if columns and rows > (_FEW_ROWS if transpose else _MANY_ROWS):
+            laid = empty(W.shape, W.dtype)
+            _workers.run(_kernels.PANELS, W.size, (W, laid), (inner, cols, columns, transpose))
+            W, transpose, ldw, column_step = laid, False, columns, inner
         order, first, *others, tap = _taps(by, *self.taps)
         y = empty((*self.taps[by], rows, cols), x.dtype)
-        products(x, rows * inner, inner, W, inner * cols, W.shape[3], transpose, y, rows * cols,
-                 cols, rows, inner, cols, order, first, others[1 - by], tap, bias)
+        products(x, rows * inner, inner, W, inner * cols, ldw, transpose, y, rows * cols, cols,
+                 rows, inner, cols, order, first, others[1 - by], tap, bias,
+                 column_step=column_step)
         return y
 
     def weight_gradient(self, small, laid):

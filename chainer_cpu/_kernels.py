@@ -31,11 +31,13 @@ _kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=Tr
 
 @_kernel
 def products(share, shares, blas, order, first, x_index, w_index, x, x_step, ldx, w, w_step, ldw,
-             transpose, y, y_step, ldy, rows, inner, cols, bias, bias_step, pieces):
+             transpose, y, y_step, ldy, rows, inner, cols, columns, column_step,
+             bias, bias_step, pieces):
     """y[p] = bias + sum of x[x_index[i]] @ w[w_index[i]] over first[p] <= i < first[p + 1].
 
     x[q] is the (rows, inner) matrix that starts at q * x_step and has ldx numbers per row; y[p] and
     w[t] likewise. transpose says that w[t] lies as (cols, inner). An empty bias counts as zero.
+    So many columns are multiplied at a time, the next of which begin column_step further on.
     The y[p] are made in pieces of their rows, and in the given order, which best is one that comes
     back to an x[q] soon.
     """
@@ -63,11 +65,30 @@ def products(share, shares, blas, order, first, x_index, w_index, x, x_step, ldx
                     else:
                         row[:] = zero
             for i in range(first[p], first[p + 1]):
-                gemm(blas, 84 if transpose else 78, 78, cols, end - begin, inner,
-                     w.ctypes.data + w_index[i] * w_step * size, ldw,
-                     x.ctypes.data + (x_index[i] * x_step + begin * ldx) * size, ldx, beta,
-                     y.ctypes.data + (p * y_step + begin * ldy) * size, ldy)
+                for column in range(0, cols, columns):
+                    gemm(blas, 84 if transpose else 78, 78, columns, end - begin, inner,
+                         w.ctypes.data + (w_index[i] * w_step + column * column_step) * size, ldw,
+                         x.ctypes.data + (x_index[i] * x_step + begin * ldx) * size, ldx, beta,
+                         y.ctypes.data + (p * y_step + begin * ldy + column) * size, ldy)
                 beta = one
+
+
+@_kernel
+def panels(share, shares, w, out, inner, cols, columns, transpose):
+    """Columns that are multiplied at a time lie together: out is (taps, cols / columns, inner,
+    columns). w[t] is (inner, cols), or lies as (cols, inner) where transpose says so.
+    """
+    taps, number = len(w) // (inner * cols), cols // columns
+    out = out.reshape((-1, inner, columns))
+    by_row, by_column = w.reshape((taps, inner, cols)), w.reshape((taps, cols, inner))
+    for task in range(len(out) * share // shares, len(out) * (share + 1) // shares):
+        t, begin = task // number, task % number * columns
+        source = by_column[t, begin:begin + columns]
+        panel, rows = out[task], by_row[t, :, begin:begin + columns]
+        # Unsigned indexes need no look at whether they are negative.
+        for k in range(np.uint64(inner)):
+            for c in range(np.uint64(columns)):
+                panel[k, c] = source[c, k] if transpose else rows[k, c]
 
 
 @_kernel
@@ -441,13 +462,13 @@ def not_finite(share, shares, table, counts, like):
 
 
 # One entry for all kernels, since each parallel loop costs a second of compilation.
-(PRODUCTS, WEIGHT_PRODUCTS, SUMS, MOMENTS, TOTALS, STATISTICS, NORMALIZE, NORMALIZE_SUMS,
+(PRODUCTS, PANELS, WEIGHT_PRODUCTS, SUMS, MOMENTS, TOTALS, STATISTICS, NORMALIZE, NORMALIZE_SUMS,
  NORMALIZE_BACKWARD, RECTIFY, RECTIFY_BACKWARD, TANH_BACKWARD, ACCUMULATE, TRANSPOSE,
- TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM, NOT_FINITE) = range(19)
+ TRANSPOSE_BACK, COLUMNS, FROM_COLUMNS, ADAM, NOT_FINITE) = range(20)
 
 
 # A job, int64: addresses of up to 6 arrays and 4 arrays of indexes, their sizes, whole numbers.
-ARRAYS, INDEXES, NUMBERS = 6, 4, 13
+ARRAYS, INDEXES, NUMBERS = 6, 4, 15
 PLACES = ARRAYS + INDEXES
 JOB = 2 * PLACES + NUMBERS
 
@@ -474,8 +495,10 @@ def entry(dtype):
         before = flush_denormals()
         if kernel == PRODUCTS:
             products(share, shares, n[0], i[0], i[1], i[2], i[3], a[0], n[1], n[2], a[1], n[3],
-                     n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], a[3], n[11],
-                     n[12])
+                     n[4], n[5], a[2], n[6], n[7], n[8], n[9], n[10], n[11], n[12],
+                     a[3], n[13], n[14])
+        elif kernel == PANELS:
+            panels(share, shares, a[0], a[1], n[0], n[1], n[2], n[3])
         elif kernel == WEIGHT_PRODUCTS:
             weight_products(share, shares, n[0], i[0], i[1], i[2], a[0], a[1], a[2], n[1], n[2],
                             n[3], n[4], n[5])

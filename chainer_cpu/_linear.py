@@ -1,5 +1,7 @@
 """Matrix products, and the linear function, on matrices and on maps."""
 
+import functools
+
 import numpy as np
 
 from chainer_cpu import _kernels, _workers
@@ -19,41 +21,54 @@ from chainer_cpu._node import FirstOrder
 chainer = import_chainer()
 
 
-# OpenBLAS (with AVX-512) copies neither matrix first where a product has up to a million
-# multiply-adds, which is the quicker way with narrow ones: those are made in short pieces. For the
-# others, long pieces save copies of the weights.
-_NARROW, _SHORT, _LONG = 8192, 122, 1024
+# OpenBLAS with AVX-512 copies neither matrix first where a product has up to a million
+# multiply-adds, which is the quicker way: of some columns, for up to so many rows. Where it always
+# copies, long pieces save copies of the weights.
+_SMALL, _SHORT, _LONG = 1_000_000, 122, 1024
 
 
-def is_narrow(inner, cols):
-    """Whether products are made in short pieces, and best by weights that lie (inner, cols)."""
-    return inner * cols <= _NARROW
+@functools.cache
+def _has_small_products():
+    return any(library.get("architecture") in ("SkylakeX", "Cooperlake", "SapphireRapids")
+               for library in _workers.blas_libraries())
 
 
-def _parts(rows, inner, cols):
-    return -(-rows // (_SHORT if is_narrow(inner, cols) else _LONG))
+def columns_at_once(inner, cols):
+    """How many columns of weights, (inner, cols), make a product that copies nothing; or None."""
+    while inner * cols > _SMALL // _SHORT and cols % 32 == 0:
+        cols //= 2
+    return cols if _has_small_products() and inner * cols <= 2 * _SMALL // _SHORT else None
+
+
+def _parts(rows, inner, columns):
+    at_once = min(_SHORT, _SMALL // (inner * columns)) if columns else _LONG
+    return -(-rows // at_once)
 
 
 def products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, order,
-             first, x_index, w_index, bias=None, bias_step=0):
+             first, x_index, w_index, bias=None, bias_step=0, column_step=1):
     """Runs the kernel of that name, which says what the numbers are."""
     bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
+    columns = None if transpose else columns_at_once(inner, cols)
     # Few outputs are cut so that all threads have something to do.
     tasks = 8 * _workers.count()
-    pieces = max(_parts(rows, inner, cols), min(-(-tasks // len(order)), rows // _SHORT))
+    pieces = max(_parts(rows, inner, columns), min(-(-tasks // len(order)), rows // _SHORT))
     _workers.run(_kernels.PRODUCTS, len(x_index) * rows * inner * cols // 45, (x, w, y, bias),
                  (_kernels.GEMM[x.dtype], x_step, ldx, w_step, ldw, transpose, y_step, ldy, rows,
-                  inner, cols, bias_step, pieces), (order, first, x_index, w_index))
+                  inner, cols, columns or cols, column_step, bias_step, pieces),
+                 (order, first, x_index, w_index))
 
 
 def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
     """Runs the kernel of that name: a, (..., m), and b, (..., n), to (outputs, m, n)."""
     m, n, shares = a.shape[-1], b.shape[-1], 2 * _workers.count()
     y = empty((outputs, m, n), a.dtype)
-    # Few shares, that come back to a[p] the sooner, but no fewer; and no narrow pieces.
-    pieces = max(1, min(-(-shares // outputs), m // 64))
+    # Few shares, that come back to a[p] the sooner, but no fewer.
+    pieces, parts = max(1, min(-(-shares // outputs), m // 64)), _parts(rows, m, None)
+    if _has_small_products():
+        pieces, parts = max(pieces, -(-m * n * _SHORT // _SMALL)), -(-rows // _SHORT)
     _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (a, b, y),
-                 (_kernels.GEMM[y.dtype], rows, m, n, pieces, _parts(rows, m // pieces, n)),
+                 (_kernels.GEMM[y.dtype], rows, m, n, min(pieces, m), parts),
                  (a_index, b_index, y_index), shares=shares)
     return y
 

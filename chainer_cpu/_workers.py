@@ -51,17 +51,22 @@ _BLAS = [(f"{name}_get_num_threads{suffix}", f"{name}_set_num_threads{suffix}")
 _BLAS += [("MKL_Get_Max_Threads", "MKL_Set_Num_Threads")]
 
 
+def blas_libraries():
+    """What threadpoolctl knows of every BLAS but NumPy's."""
+    return [library for library in threadpoolctl.threadpool_info()
+            if library["user_api"] == "blas" and "numpy.libs" not in library["filepath"]]
+
+
 @functools.cache
 def _blas():
     """Addresses of these two functions for every BLAS but NumPy's, and a place for the number."""
     found = []
-    for library in threadpoolctl.threadpool_info():
-        if library["user_api"] == "blas" and "numpy.libs" not in library["filepath"]:
-            functions = ctypes.CDLL(library["filepath"])
-            for names in _BLAS:
-                if all(hasattr(functions, name) for name in names):
-                    found += [_address(getattr(functions, name)) for name in names] + [0]
-                    break
+    for library in blas_libraries():
+        functions = ctypes.CDLL(library["filepath"])
+        for names in _BLAS:
+            if all(hasattr(functions, name) for name in names):
+                found += [_address(getattr(functions, name)) for name in names] + [0]
+                break
     return np.array(found, np.int64)
 
 
@@ -127,7 +132,7 @@ def _lead(meeting, sleepers, blas, jobs, number, release):
             call(blas[i + 1], 1, 0, 0, 0)
     at, asleep = meeting.ctypes.data, sleepers.ctypes.data
     for job in jobs[:number]:
-        meeting[_KERNEL], meeting[_FUNCTION], meeting[_SHARES] = job[_kernels.JOB:]
+        meeting[_KERNEL], meeting[_FUNCTION], meeting[_SHARES] = job[-3:]
         meeting[_JOB] = job.ctypes.data
         store(at + 8 * _NEXT, 0)
         if meeting[_SHARES] > 1:

@@ -146,3 +146,23 @@ def recorded(sizes, shape, dtype, empty=_memory.empty):
     y = empty(shape, dtype)
     sizes.append(y.nbytes)
     return y
+
+
+@pytest.mark.parametrize("small_products", [False, True])
+@pytest.mark.parametrize("rows, big, small", [
+    (2, 64, 256), (40, 64, 256), (310, 256, 64), (140, 96, 130), (35, 16, 1100)])
+def test_wide_layers_have_chainers_values_however_their_products_are_made(
+        rows, big, small, small_products, monkeypatch):
+    """Whole, by columns where they lie, or by columns laid together: by rows and by the BLAS."""
+    monkeypatch.setattr(_linear, "_has_small_products", lambda: small_products)
+    W = random(small, big, 2, 2, seed=1)
+    for name, x in (("convolution_2d", random(rows, big, 4, 4)),
+                    ("deconvolution_2d", random(rows, small, 2, 2))):
+        found = []
+        for m in (F, stock):
+            inputs = [chainer.Variable(x), chainer.Variable(W)]
+            y = getattr(m, name)(*inputs, stride=2)
+            gy = chainer.Variable(random(*y.shape, seed=2))
+            found.append([y.array, *(g.array for g in chainer.grad([y], inputs, [gy]))])
+        for ours, chainers in zip(*found, strict=True):
+            np.testing.assert_allclose(ours, chainers, rtol=0, atol=2e-6 * np.abs(chainers).max())
