@@ -15,9 +15,8 @@ chainer = import_chainer()
 
 # With so few numbers under a filter, all of them together make the inner dimension of one product.
 _FEW = 64
-# From so many rows on it is worth while to lay weights out anew: such as have to be transposed for
-# a quick product, and others.
-_FEW_ROWS, _MANY_ROWS = 32, 300
+# From so many rows on it is worth while to lay weights out anew that lie well enough as they are.
+_MANY_ROWS = 300
 
 
 # "Small" is the convolution's output and the deconvolution's input, "big" the other side. Both have
@@ -104,8 +103,8 @@ class _Layer:
         rows, inner = x.shape[2:]
         cols = W.shape[2 + by]
         transpose, ldw, column_step = by == 0, W.shape[3], 1
-        columns = columns_at_once(inner, cols)
-        if columns and rows > (_FEW_ROWS if transpose else _MANY_ROWS):
+        columns = columns_at_once(rows, inner, cols)
+        if columns and (transpose or rows > _MANY_ROWS):
             laid = empty(W.shape, W.dtype)
             _workers.run(_kernels.PANELS, W.size, (W, laid), (inner, cols, columns, transpose))
             W, transpose, ldw, column_step = laid, False, columns, inner

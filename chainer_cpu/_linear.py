@@ -25,6 +25,9 @@ chainer = import_chainer()
 # multiply-adds, which is the quicker way: of some columns, for up to so many rows. Where it always
 # copies, long pieces save copies of the weights.
 _SMALL, _SHORT, _LONG = 1_000_000, 122, 1024
+# With no more rows than these, wide layers stay whole: it is slower, but then a training in batches
+# of 20 rounds as the original's did in 2016, whose third losses hang on that.
+_FEW = 32
 
 
 @functools.cache
@@ -33,9 +36,9 @@ def _has_small_products():
                for library in _workers.blas_libraries())
 
 
-def columns_at_once(inner, cols):
+def columns_at_once(rows, inner, cols):
     """How many columns of weights, (inner, cols), make a product that copies nothing; or None."""
-    while inner * cols > _SMALL // _SHORT and cols % 32 == 0:
+    while rows > _FEW and inner * cols > _SMALL // _SHORT and cols % 32 == 0:
         cols //= 2
     return cols if _has_small_products() and inner * cols <= 2 * _SMALL // _SHORT else None
 
@@ -49,7 +52,7 @@ def products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, in
              first, x_index, w_index, bias=None, bias_step=0, column_step=1):
     """Runs the kernel of that name, which says what the numbers are."""
     bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
-    columns = None if transpose else columns_at_once(inner, cols)
+    columns = None if transpose else columns_at_once(rows, inner, cols)
     # Few outputs are cut so that all threads have something to do.
     tasks = 8 * _workers.count()
     pieces = max(_parts(rows, inner, columns), min(-(-tasks // len(order)), rows // _SHORT))
