@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from chainer_cpu import _kernels, _workers, chainer, optimizers
+from chainer_cpu import _kernels, _memory, _workers, chainer, optimizers
 from chainer_cpu import functions as F
 
 stock = chainer.functions
@@ -290,3 +290,34 @@ def test_helpers_that_have_fallen_asleep_wake_up(threads, monkeypatch):
     for pause in (0, 1e-5, 1e-4, 2e-4, 3e-4, 1e-3) * 20:
         time.sleep(pause)
         assert np.array_equal(F.relu(x).array, np.maximum(x, 0))
+
+
+def test_garbage_may_be_collected_in_the_midst_of_the_bookkeeping(monkeypatch):
+    """Between a dictionary's iter() and next(), as the collector did once in a while on 3.13."""
+    garbage = []
+
+    def iterator(original):
+        def there_and_then(self):
+            found = iter(original(self))
+            garbage.clear()
+            return found
+        return there_and_then
+
+    class Collected(dict):
+        __iter__ = iterator(dict.__iter__)
+
+        def items(self):
+            return type("Items", (), {"__iter__": lambda _: iterator(dict.items)(self)})()
+
+    def full(*sizes):
+        return [_memory.empty((size,), np.uint8) for size in sizes]
+
+    # A memory of its own, in which a new size gives up old ones: it goes through them for that.
+    for name, value in (("_free", Collected()), ("_freed_at", {}), ("_free_bytes", 0),
+                        ("_PATIENCE", -1)):
+        monkeypatch.setattr(_memory, name, value)
+    old, new = full(200_000, 201_000, 202_000), full(300_000, 301_000)
+    old.clear()
+    garbage += new
+    new.clear()
+    assert len(full(302_000, 303_000)) == 2 and not garbage
