@@ -6,8 +6,8 @@
 train draws after every epoch nine images as the author did (a new z each time, the generator in
 test mode, the discriminator in training mode) and keeps D's nine probabilities of "real" in
 probabilities.csv; called again, it goes on from its last checkpoint. Pictures: those of the post's
-epochs, and every one with a probability of 0.25 or more. tell prints, for each folder, in what
-share of its last third one of nine reaches 0.25, and how long such times last.
+epochs, and every one with a probability of 0.25 or more. tell prints, for each folder, in how many
+of its epochs one of nine reaches 0.25, in all and in the last third, and how long such times last.
 """
 
 import itertools
@@ -93,10 +93,11 @@ def tell(folder):
     table = saved.read_table(folder / "probabilities.csv")
     highest = np.max([table[f"prob{i}"] for i in range(1, 10)], axis=0)
     late = table["epoch"] > table["epoch"].max() * 2 / 3
-    seen = highest[late] >= NOTABLE
+    seen = highest >= NOTABLE
     lasted = [len(list(times)) for there, times in itertools.groupby(seen) if there]
-    return (f"| {folder.name} | {int(table['epoch'].max())} | {seen.sum()} of {len(seen)} | "
-            f"{np.mean(lasted) if lasted else 0:.1f} | {highest[late].max():.3f} |")
+    return (f"| {folder.name} | {seen.sum()} of {len(seen)} | {seen[late].sum()} of {late.sum()} | "
+            f"{np.mean(lasted) if lasted else 0:.1f}, {max(lasted, default=0)} | "
+            f"{highest[late].max():.3f} |")
 
 
 def main(argv=None):
@@ -116,8 +117,8 @@ def main(argv=None):
         if given.pop("command") == "train":
             train(**given)
         else:
-            print("| course | epochs | epochs of the last third with one of nine at "
-                  f"{NOTABLE} or more | they last | highest |\n|---|---|---|---|---|")
+            print(f"| course | epochs with one of nine at {NOTABLE} or more | of the last third | "
+                  "they last, and at most | highest in the last third |\n|---|---|---|---|---|")
             print("\n".join(map(tell, given["folders"])))
     except (files.FolderError, mnist.DataError, checkpoint.CheckpointError) as error:
         print(f"chance.py: error: {error}", file=sys.stderr)

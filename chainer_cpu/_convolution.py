@@ -7,7 +7,7 @@ import numpy as np
 from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._linear import columns_at_once, count_up, products, weight_products
-from chainer_cpu._maps import column_sums, dense_view, nchw, pixel_major
+from chainer_cpu._maps import column_sums, dense, dense_view, nchw, pixel_major
 from chainer_cpu._memory import bounded, empty
 from chainer_cpu._node import FirstOrder
 
@@ -78,8 +78,8 @@ class _Layer:
     def _weights(self, W):
         """W as a dense (kh, kw, small, big): a view where the link stored it so."""
         if self.is_folded:
-            return np.ascontiguousarray(W).reshape(1, 1, len(W), -1)
-        return np.ascontiguousarray(W.transpose(2, 3, 0, 1))
+            return dense(W).reshape(1, 1, len(W), -1)
+        return dense(W.transpose(2, 3, 0, 1))
 
     def to_small(self, laid, W, bias):
         """The convolution: a map laid out by ``lay`` to (N, C', h, w)."""
@@ -93,7 +93,7 @@ class _Layer:
             return self._products(1, small, self._weights(W), bias).transpose(2, 3, 0, 1)
         y = self._products(1, small.reshape(1, 1, -1, len(W)), self._weights(W), None)
         out = empty((small.shape[2], W.shape[1], *self.big), y.dtype)
-        bias = np.zeros(W.shape[1], y.dtype) if bias is None else np.ascontiguousarray(bias)
+        bias = np.zeros(W.shape[1], y.dtype) if bias is None else dense(bias)
         _workers.run(_kernels.FROM_COLUMNS, y.size, (y, bias, out),
                      self._column_numbers(len(out)))
         return out

@@ -51,7 +51,7 @@ def _parts(rows, inner, columns):
 def products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, order,
              first, x_index, w_index, bias=None, bias_step=0, column_step=1):
     """Runs the kernel of that name, which says what the numbers are."""
-    bias = no_bias(x.dtype) if bias is None else np.ascontiguousarray(bias)
+    bias = no_bias(x.dtype) if bias is None else dense(bias)
     columns = None if transpose else columns_at_once(rows, inner, cols)
     # Few outputs are cut so that all threads have something to do.
     tasks = 8 * _workers.count()
@@ -114,7 +114,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
                      *_all_for_one(pixels), *b)
         else:
             inner, (blocks, size) = W.shape[1], _blocks(out)
-            products(matrix(x), 0, inner, np.ascontiguousarray(W), size * inner, inner, 1,
+            products(matrix(x), 0, inner, dense(W), size * inner, inner, 1,
                      y, size, out, rows, inner, size, *_one_each(blocks), *b or [None], size)
         return y
 
@@ -138,7 +138,7 @@ class Linear(FirstOrder, chainer.FunctionNode):
             return gx.transpose(2, 3, 0, 1)
         inner, (blocks, size) = W.shape[1], _blocks(W.shape[1])
         gx = empty((rows, inner), x.dtype)
-        products(gy, 0, out, np.ascontiguousarray(W), size, inner, 0, gx, size, inner,
+        products(gy, 0, out, dense(W), size, inner, 0, gx, size, inner,
                  rows, out, size, *_one_each(blocks))
         return gx.reshape(x.shape)
 
@@ -161,4 +161,4 @@ def _blocks(columns):
 
 def _weights_by_pixel(W, x):
     """W, (out, C * pixels), as a dense (pixels, out, C)."""
-    return np.ascontiguousarray(W.reshape(len(W), x.shape[1], -1).transpose(2, 0, 1))
+    return dense(W.reshape(len(W), x.shape[1], -1).transpose(2, 0, 1))

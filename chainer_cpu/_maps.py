@@ -76,7 +76,7 @@ def is_pixel_major(x):
 
 def dense(x):
     """x as a dense array, which may be one that waits for its numbers."""
-    if not x.flags.c_contiguous:
+    if not x.flags.c_contiguous and _workers.queue.needs(x):
         _workers.queue.flush()
     return np.asarray(x, order="C")
 

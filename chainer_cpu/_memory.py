@@ -129,8 +129,8 @@ def bounded(function):
 
 
 def block_of(x):
-    """The block that x lies in, or x itself."""
+    """What an array's memory belongs to: a block, or an array of NumPy's own."""
     base = x.base
     if type(base) is np.ndarray:
-        base = base.base
+        x, base = base, base.base
     return base.base if type(base) is _Owner else x

@@ -229,6 +229,11 @@ class _Queue(threading.local):
         if not self.depth or self.waiting == len(self.jobs):
             self.flush()
 
+    def needs(self, x):
+        """Whether a kernel that waits reads or writes x."""
+        block = _memory.block_of(x)
+        return any(block is other for other in self.blocks)
+
     def flush(self):
         global nanoseconds_in_kernels
         if self.waiting:

@@ -74,6 +74,21 @@ def test_who_looks_sees_the_values(look):
     assert all(np.array_equal(a.array, b.array) for a, b in zip(seen, again, strict=True))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 40])
+def test_weights_and_biases_may_be_computed_too(channels):
+    x, V, b = random(6, channels, 8, 8), random(channels, 5, 4, 4), random(5, 2)
+    found = []
+    for context in (chainer.no_backprop_mode, F.deferred):
+        with context():
+            # Both lie in memory in another order than a convolution wants.
+            W = F.transpose(F.relu(V), (1, 0, 2, 3))
+            h = F.convolution_2d(x, F.relu(W), F.reshape(F.relu(b), (10,))[::2], 2, 1)
+            y = F.deconvolution_2d(h, F.relu(W), None, 2, 1)
+            z = F.linear(y, F.reshape(F.relu(F.transpose(y)), (3, -1))[:, :64 * channels])
+        found.append([h.array, y.array, z.array])
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+
+
 def test_an_error_in_between_leaves_what_was_computed_before():
     x = random(6, 3)
     with pytest.raises(ZeroDivisionError), F.deferred():
