@@ -37,14 +37,28 @@ def test_the_untrained_generator_does_not(share_of_zeros):
     assert share_of_zeros(draw(Generator(), latent(0, 200, 100))) < 0.5
 
 
-def test_samples_works_on_it_at_once(tmp_path, capsys):
-    assert plot.main(["samples", str(FOLDER), "--out", str(tmp_path / "zeros.png")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'zeros.png'}\n"
-    with Image.open(tmp_path / "zeros.png") as picture:
+def test_the_other_draws_faces():
+    """Of many colours, alike on the left and on the right, brown and pink in the middle."""
+    gen, _, _ = saved.load_networks(FOLDER / "characters")
+    faces = draw(gen, latent(0, 200, gen.z_dim))
+    assert faces.shape[1:] == (3, 28, 28)
+    left, right = faces[:, :, 8:20, 4:14], faces[:, :, 8:20, 23:13:-1]
+    upside_down = faces[:, :, 19:7:-1, 4:14]
+    assert np.abs(left - right).mean() < 0.9 * np.abs(left - upside_down).mean()
+    red, _, blue = faces[:, :, 10:20, 10:18].mean(axis=(2, 3)).T
+    assert np.mean(red > blue) > 0.9 and red.std() > 0.05
+
+
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"], ids=["zeros", "characters"])
+def test_samples_works_on_it_at_once(folder, tmp_path, capsys):
+    assert plot.main(["samples", str(folder), "--out", str(tmp_path / "drawn.png")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'drawn.png'}\n"
+    with Image.open(tmp_path / "drawn.png") as picture:
         assert min(picture.size) > 5 * 28
 
 
-def test_it_is_small_and_holds_no_pickle():
-    assert (FOLDER / "generator.npz").stat().st_size < 5e6
-    with np.load(FOLDER / "generator.npz", allow_pickle=False) as arrays:
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"], ids=["zeros", "characters"])
+def test_it_is_small_and_holds_no_pickle(folder):
+    assert (folder / "generator.npz").stat().st_size < 5e6
+    with np.load(folder / "generator.npz", allow_pickle=False) as arrays:
         assert {arrays[name].dtype.kind for name in arrays.files} <= {"f", "i"}
