@@ -169,7 +169,8 @@ def find_chart(title):
 
 
 def points(browser, chart):
-    """Of each curve in a chart: how many points it has."""
+    """Of each curve in a chart, once it is drawn: how many points it has."""
+    browser.wait_for(f"{find_chart(chart)}?.querySelector('svg').children.length")
     paths = browser.run(f"[...{find_chart(chart)}.querySelectorAll('.curve')]"
                         ".map(path => path.getAttribute('d'))")
     return [len(re.findall("[ML]", path)) for path in paths]
