@@ -16,5 +16,4 @@ def test_a_course_that_was_stopped_goes_on_to_the_same_probabilities(tmp_path, c
                     ("whole", "parts"))
     assert whole == parts and len(whole.splitlines()) == 4
     table = chance("tell", tmp_path / "whole", tmp_path / "parts").splitlines()
-    assert [row.split(" | ")[0] for row in table[2:]] == ["| whole", "| parts"]
-    assert [row.count(" of 3 | ") + row.count(" of 1 | ") for row in table[2:]] == [2, 2]
+    assert [row.split(" | ")[1:3] for row in table[2:]] == 2 * [["0 of 3", "0 of 1"]]
