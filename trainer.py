@@ -65,7 +65,8 @@ class Trainer:
         real = np.full(len(z), REAL, np.int32)
         fake = np.full(len(z), FAKE, np.int32)
 
-        # 1. Forward. One generated batch, judged once, serves both losses.
+        # 1. Forward. One generated batch, judged once, serves both losses. (Deferred, the passes'
+        #    kernels run in one call at the end: the same values, sooner.)
         with F.deferred():
             y_fake = self.dis(self.gen(z))
             y_real = self.dis(x_real)

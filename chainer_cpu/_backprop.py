@@ -88,5 +88,5 @@ def _backpropagate(output, path, wanted):
                 x = function.inputs[i]
                 if gx is not None:
                     gradients[x] = added(gradients[x], gx) if x in gradients else gx
-        _workers.queue.flush()
+        _workers.queue.flush()  # in another open queue, too: who asked for them will look
     return gradients
