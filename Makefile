@@ -26,7 +26,7 @@ lint: .venv/ready-to-test
 
 test-faults: .venv/ready-to-test
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py \
-	  tests/test_fuzz.py
+	  tests/test_fuzz.py tests/test_links.py
 
 # PyTorch gets an environment of its own. Some indexes have no CPU build of it for every Python: then
 # the benchmark says so and goes without.
