@@ -175,15 +175,17 @@ def test_the_real_script_killed_twenty_times_leaves_the_bytes_of_a_run_left_alon
 # -- signals -------------------------------------------------------------------------------------
 
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-PHASES = [(trainer.Trainer, "update", 1), (trainer.Trainer, "update", 2),
-          (trainer.Trainer, "update", 3), (plot, "sample_grid", 3), (files, "append_row", 1),
-          (checkpoint, "write", 2)]
+PHASES = {"first step": (trainer.Trainer, "update", 1),
+          "last of epoch": (trainer.Trainer, "update", 2),
+          "first of next": (trainer.Trainer, "update", 3), "drawing": (plot, "sample_grid", 3),
+          "log": (files, "append_row", 1), "checkpoint": (checkpoint, "write", 2)}
+# Each phase with one signal, each signal in two phases; make test-faults takes all of them.
+SIGNALS = [pytest.param(*code, *phase, id=f"{name}-{code[1]}",
+                        marks=() if i % len(CODES) == j else pytest.mark.faults)
+           for i, (name, phase) in enumerate(PHASES.items()) for j, code in enumerate(CODES)]
 
 
-@pytest.mark.parametrize("number, code", CODES)
-@pytest.mark.parametrize("target, name, at", PHASES,
-                         ids=["first step", "last of epoch", "first of next", "drawing", "log",
-                              "checkpoint"])
+@pytest.mark.parametrize("number, code, target, name, at", SIGNALS)
 def test_a_signal_while_training_saves_and_says_how_to_resume(golden, tmp_path, number, code,
                                                               target, name, at):
     folder, log = tmp_path / "with space", tmp_path / "log"
