@@ -66,11 +66,10 @@ def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
     """Runs the kernel of that name: a, (..., m), and b, (..., n), to (outputs, m, n)."""
     m, n, shares = a.shape[-1], b.shape[-1], 2 * _workers.count()
     y = empty((outputs, m, n), a.dtype)
-    at_once = _SHORT if _has_small_products() else _LONG
     # Few shares, that come back to a[p] the sooner, but no fewer.
-    pieces = max(1, min(-(-shares // outputs), m // 64))
+    pieces, at_once = max(1, min(-(-shares // outputs), m // 64)), _LONG
     if _has_small_products():
-        pieces = min(m, max(pieces, -(-m * n * _SHORT // _SMALL)))
+        pieces, at_once = min(m, max(pieces, -(-m * n * _SHORT // _SMALL))), _SHORT
     _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (a, b, y),
                  (_kernels.GEMM[y.dtype], rows, m, n, pieces, -(-rows // at_once)),
                  (a_index, b_index, y_index), shares=shares)

@@ -156,7 +156,7 @@ sys.stdout.buffer.write(b"".join(p.array.tobytes() for _, p in sorted(gen.namedp
 """
 
 
-# Compiles a little, and not the kernels, which takes half a minute.
+# Compiles a little, and not the kernels, which takes several times as long.
 LITTLE = """
 import numpy as np
 from chainer_cpu import _workers

@@ -14,6 +14,8 @@ from look.generated import latent
 from runs import saved
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
+each = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"],
+                               ids=["zeros", "characters"])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def test_the_other_draws_faces():
     assert np.mean(red > blue) > 0.9 and red.std() > 0.05
 
 
-@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"], ids=["zeros", "characters"])
+@each
 def test_samples_works_on_it_at_once(folder, tmp_path, capsys):
     assert plot.main(["samples", str(folder), "--out", str(tmp_path / "drawn.png")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'drawn.png'}\n"
@@ -57,7 +59,7 @@ def test_samples_works_on_it_at_once(folder, tmp_path, capsys):
         assert min(picture.size) > 5 * 28
 
 
-@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"], ids=["zeros", "characters"])
+@each
 def test_it_is_small_and_holds_no_pickle(folder):
     assert (folder / "generator.npz").stat().st_size < 5e6
     with np.load(folder / "generator.npz", allow_pickle=False) as arrays:
