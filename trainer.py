@@ -103,7 +103,7 @@ class Trainer:
                               parameter.grad[~np.isfinite(parameter.grad)][0])
         optimizer.update()
 
-    def steps(self, X, epochs=10, batch_size=1000):
+    def steps(self, X, epochs=10, batch_size=100):
         """Trains until epochs are done; a generator that pauses after every iteration.
 
         X: float32 (n, channels, 28, 28). Yields None within an epoch, and at its end the epoch's
@@ -136,7 +136,7 @@ class Trainer:
                 self.epoch += 1
                 yield tuple(float(s) for s in self._sums / iterations)
 
-    def fit(self, X, epochs=10, batch_size=1000):
+    def fit(self, X, epochs=10, batch_size=100):
         """Trains until epochs are done. Returns a list of each new epoch's (loss_gen, loss_dis)."""
         return [means[:2] for means in self.steps(X, epochs, batch_size) if means]
 

@@ -46,7 +46,7 @@ def main():
             parser.error(error)
         save(path, images.x, np.random.default_rng(0).uniform(-1, 1, (9, 100)).astype(np.float32))
         settings = {"path": path, "weights": args.weights, "epochs": args.epochs,
-                    **RECIPES["paper"]}
+                    "batch_size": 100, **RECIPES["paper"]}
         return subprocess.run([args.torch, HERE / "pytorch_course.py",
                                json.dumps(settings)]).returncode
 

@@ -198,7 +198,7 @@ def test_grey_pictures_train_in_grey(cli, tmp_path):
         assert picture.mode == "L"
 
 
-def test_few_pictures_are_one_batch(cli, tmp_path):
+def test_fewer_pictures_than_the_default_batch_are_one_batch_and_it_says_so(cli, tmp_path):
     suns(tmp_path / "p", number=9)
     code, out, err = cli("--data", "p", "--epochs", "1", "--quality-every", "0")
     assert code == 0 and "there are only 9 images: the batch is all of them" in out
