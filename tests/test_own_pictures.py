@@ -202,6 +202,7 @@ def test_fewer_pictures_than_the_default_batch_are_one_batch_and_it_says_so(cli,
     suns(tmp_path / "p", number=9)
     code, out, err = cli("--data", "p", "--epochs", "1", "--quality-every", "0")
     assert code == 0 and "there are only 9 images: the batch is all of them" in out
+    assert "1 per epoch, batch 9" in out
 
 
 @pytest.mark.parametrize("flags, told", (
