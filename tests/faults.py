@@ -11,16 +11,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from pathlib import Path
 
 import threadpoolctl
+from tqdm import tqdm
 
 import trainer
 from runs import checkpoint
 
 HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL
+LIMIT = 600  # seconds; a process that hangs dies of SIGALRM, exit code 142
 
 # As in a terminal. Tests that run under nohup or in a shell's background have some of them ignored.
 SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
@@ -39,6 +42,9 @@ def start(argv, prepare=lambda: None, output=None):
         os.dup2(file, 2)
         # scikit-learn's OpenMP, once used, hangs in a fork that asks it for threads.
         threadpoolctl.threadpool_limits(1, "openmp")
+        # Forks share tqdm's lock: one that is killed while it holds it would stop all that follow.
+        tqdm.set_lock(threading.RLock())
+        signal.alarm(LIMIT)
         for number, handler in SIGNALS.items():
             signal.signal(number, handler)
         prepare()
