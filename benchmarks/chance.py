@@ -28,9 +28,10 @@ from trainer import Trainer  # noqa: E402
 
 # Batch, and whether weights begin as before Chainer 1.9. Adam is Chainer's default for all.
 CANDIDATES = {
-    "batch1000": (1000, False),  # the author's main script of 17 November 2016
-    "batch100": (100, False),    # that of 11 November
-    "chainer1.8": (1000, True),  # a Chainer older than May 2016
+    "batch1000": (1000, False),    # the author's main script of 17 November 2016
+    "batch100": (100, False),      # that of 11 November
+    "chainer1.8": (1000, True),    # a Chainer older than May 2016
+    "chainer1.8-100": (100, True),
 }
 POST_EPOCHS = (1, 100, 500, 1000)
 NOTABLE = 0.25
