@@ -8,8 +8,8 @@ from training import processes
 
 # Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
 RECIPES = {"post": {"alpha": 0.001, "beta1": 0.9}, "paper": {"alpha": 0.0002, "beta1": 0.5}}
-# A batch of 100 is that of the author's script of 11 November 2016, and most likely ran for the
-# post: the 1000 of the last script before it draws no such pictures (docs/reproduction.md).
+# A batch of 100 is that of the author's script of 11 November 2016: unlike the 1000 of the last one
+# before the post, it draws the post's firm zeros with today's weights (docs/reproduction.md).
 DEFAULTS = {
     "digit": 0, "epochs": 1000, "batch_size": 100, "recipe": "post", "z_dim": 100, "seed": 0,
     "size": 28, "sizes": "listing", "data": "auto", "picture_every": 1, "quality_every": 10,
