@@ -31,7 +31,7 @@ CANDIDATES = {
     "batch1000": (1000, False),    # the author's main script of 17 November 2016
     "batch100": (100, False),      # that of 11 November
     "chainer1.8": (1000, True),    # a Chainer older than May 2016
-    "chainer1.8-100": (100, True),
+    "chainer1.8-100": (100, True),  # both changes at once
 }
 POST_EPOCHS = (1, 100, 500, 1000)
 NOTABLE = 0.25
