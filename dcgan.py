@@ -77,7 +77,7 @@ class Discriminator(chainer.Chain):
 
 
 def draw(gen, z):
-    """Images of latent vectors z, float32 (N, z_dim), to float32 (N, channels, 28, 28).
+    """Images of latent vectors z, float32 (N, z_dim), to float32 (N, channels, size, size).
 
     Batch normalization runs on its running averages (test mode), so an image does not depend on
     the others that are drawn with it. Changes nothing.

@@ -56,10 +56,10 @@ class Trainer:
     def update(self, x_real, z):
         """One alternating step. Returns (loss_gen, loss_dis), floats.
 
-        x_real: float32 (N, channels, 28, 28); z: float32 (N, z_dim); of several processes, each has
-        some rows of the batch, and all return the means over the whole. Every parameter's grad is
-        then the gradient that it was updated with. Raises Diverged before a NaN reaches the
-        weights.
+        x_real: float32 (N, channels, size, size), 28 for the post's networks; z: float32
+        (N, z_dim); of several processes, each has some rows of the batch, and all return the means
+        over the whole. Every parameter's grad is then the gradient that it was updated with. Raises
+        Diverged before a NaN reaches the weights.
         """
         F = chainer_cpu.functions
         real = np.full(len(z), REAL, np.int32)
@@ -106,8 +106,9 @@ class Trainer:
     def steps(self, X, epochs=10, batch_size=100):
         """Trains until epochs are done; a generator that pauses after every iteration.
 
-        X: float32 (n, channels, 28, 28). Yields None within an epoch, and at its end the epoch's
-        means: (loss_gen, loss_dis, probability of real for real images, for generated ones).
+        X: float32 (n, channels, size, size), or images.dataset.Images, of which a batch at a time
+        becomes such floats. Yields None within an epoch, and at its end the epoch's means:
+        (loss_gen, loss_dis, probability of real for real images, for generated ones).
         An epoch is one permutation of X, cut into int(n / batch_size) batches; the rest is dropped.
         At every pause the state is whole: state() then, load_state() in another process and steps()
         again go on exactly as if nothing had happened.
@@ -117,7 +118,8 @@ class Trainer:
             raise ValueError(f"batch_size {batch_size} is larger than the {len(X)} images")
         while self.epoch < epochs:
             if self.iteration == 0:
-                self._permutation = np.random.permutation(len(X))
+                # On Windows NumPy makes int32 of the same numbers.
+                self._permutation = np.random.permutation(len(X)).astype(np.int64)
                 self._sums = np.zeros(4)
             batch = self._permutation[self.iteration * batch_size:][:batch_size]
             z = np.random.uniform(-1, 1, (batch_size, self.gen.z_dim)).astype(np.float32)

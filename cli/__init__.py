@@ -9,7 +9,16 @@ import os
 import sys
 from pathlib import Path
 
-NEEDED = ("numpy", "PIL", "tqdm", "chainer", "numba", "scipy", "sklearn", "matplotlib")
+NEEDED = ("numpy", "PIL", "tqdm", "chainer", "numba", "scipy", "sklearn", "matplotlib", "filelock",
+          "platformdirs", "threadpoolctl")
+
+
+def from_here(path):
+    """A path as one would type it where one is, relative if that is not longer."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:  # Windows: on another drive
+        return str(path)
 
 
 def _check_environment():
@@ -19,7 +28,7 @@ def _check_environment():
     home = Path(__file__).resolve().parents[1]
     script = os.path.basename(sys.argv[0]) or "python"
     python = home / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    advice = (f"use {os.path.relpath(python)} {os.path.relpath(home / script)}" if python.exists()
+    advice = (f"use {from_here(python)} {from_here(home / script)}" if python.exists()
               else f"set up the environment with make train in {home}, or see requirements.txt")
     sys.exit(f"{script}: error: {missing[0]} is not installed here (Python, {sys.executable}); "
              f"{advice}")

@@ -18,8 +18,8 @@ def measure_run(folder, data=None):
     saved.load_networks do, and ValueError as Judge does.
     """
     gen, _, epoch = saved.load_networks(folder)
-    rows = read_rows(Path(folder) / files.QUALITY)
     settings = saved.read_settings(folder)
+    rows = read_rows(Path(folder) / files.QUALITY, settings["digit"])
     images, _ = saved.load_images(folder, data)
     judge = Judge(images, images.labels, settings["digit"])
     rows[epoch] = judge.measure(judge.sample(gen))
@@ -30,12 +30,15 @@ def measure_run(folder, data=None):
     return judge, dict(sorted(rows.items()))
 
 
-def read_rows(path):
-    """A quality.csv as {epoch: figures}; empty if there is none. FolderError if it is not one."""
+def read_rows(path, digit):
+    """A quality.csv as {epoch: figures}; empty if there is none. FolderError if it is not one.
+
+    digit: as in the settings; it says which figures there are.
+    """
     if not path.exists():
         return {}
     table = saved.read_table(path)
-    if tuple(table) not in (columns("all"), columns(None)):
+    if tuple(table) != columns(digit):
         raise FolderError(f"these are not the columns of the quality figures ({path}); remove it")
     _, *names = table
     return {int(epoch): dict(zip(names, map(float, figures)))

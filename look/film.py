@@ -106,5 +106,5 @@ def _open(path):
         with Image.open(path) as picture:
             picture.load()
         return picture
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise FolderError(f"the picture cannot be read ({path}, {error}); remove it") from None

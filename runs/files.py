@@ -41,6 +41,17 @@ class FolderError(Exception):
     """The folder cannot be used as asked; the message is a line for the user."""
 
 
+class Settings(dict):
+    """Those of a run, from the path of a settings.json. One that is missing is a FolderError."""
+
+    def __init__(self, values, path):
+        super().__init__(values)
+        self.path = path
+
+    def __missing__(self, name):
+        raise FolderError(f"the settings do not say {name} ({self.path}); restore that file")
+
+
 def picture(folder, epoch):
     """The path of an epoch's picture."""
     return Path(folder) / f"epoch-{epoch:04d}.png"
@@ -53,7 +64,8 @@ def replace_file(path, write):
     and only then under path's name. OSError carries path as its filename.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + _TEMPORARY)
+    # With the process in its name: plot.py may write the page of a run that is writing it, too.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with open(temporary, "wb") as file:
             write(file)
@@ -109,7 +121,8 @@ def discard(folder):
 
 def remove_leftovers(folder):
     """Removes the temporary files of a run that was killed while writing."""
-    for path in (*_own_files(folder, _TEMPORARY), Path(folder) / (IGNORE + _TEMPORARY)):
+    for path in (*_own_files(folder, any_process := f".*{_TEMPORARY}"),
+                 *Path(folder).glob(IGNORE + any_process)):
         path.unlink(missing_ok=True)
 
 
@@ -131,7 +144,8 @@ def locked(folder):
         raise FolderError(f"another run is writing to the folder ({folder}); wait for it or choose "
                           "another --out") from None
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        with contextlib.suppress(PermissionError):  # Windows lets nobody write what is locked
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
         lock.release()
@@ -153,7 +167,7 @@ def write_settings(folder, settings):
 
 
 def read_settings(folder):
-    """The settings of the run in folder. FolderError if there is none."""
+    """The Settings of the run in folder. FolderError if there is no run."""
     path = Path(folder) / SETTINGS
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
@@ -164,7 +178,7 @@ def read_settings(folder):
                           "trainer.py has written") from None
     except (OSError, ValueError) as error:
         raise FolderError(f"the settings cannot be read ({path}, {error})") from None
-    return settings
+    return Settings(settings, path)
 
 
 def format_row(row):

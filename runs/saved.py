@@ -40,7 +40,7 @@ def read_table(path):
     except FileNotFoundError:
         raise FolderError(f"the run has no {path.name} ({path.parent}); train it with trainer.py"
                           ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise FolderError(f"the table cannot be read ({path}, {error}); mend or remove it"
                           ) from None
     return dict(zip(header, table.T))
@@ -77,11 +77,7 @@ def load_images(folder, data=None):
     run's.
     """
     settings = read_settings(folder)
-    try:
-        digit, where, fingerprint = (settings[name] for name in ("digit", "data", "fingerprint"))
-    except KeyError as error:
-        raise FolderError(f"the settings do not say which images ({Path(folder) / files.SETTINGS}, "
-                          f"no {error}); restore that file") from None
+    digit, where, fingerprint = (settings[name] for name in ("digit", "data", "fingerprint"))
     try:
         images = source.load(data or where, settings.get("size", networks.POST_SIZE))
     except DataPathError as error:
@@ -100,9 +96,9 @@ def load_images(folder, data=None):
 def load_networks(folder):
     """The newest networks of a run: (Generator, Discriminator or None, epoch).
 
-    Those of generator.npz and discriminator.npz, or while the run is not finished, of its newest
-    good checkpoint. A folder with settings.json and generator.npz alone is enough. Names, shapes
-    and values are checked before anything is loaded. FolderError says what is missing or wrong.
+    Those of generator.npz and discriminator.npz, which a finished run has, or of the newest good
+    checkpoint. A folder with settings.json and generator.npz alone is enough. Names, shapes and
+    values are checked before anything is loaded. FolderError says what is missing or wrong.
     """
     settings = read_settings(folder)
     try:
@@ -111,8 +107,8 @@ def load_networks(folder):
     except (KeyError, TypeError, ValueError) as error:
         raise FolderError(f"the settings describe no networks ({Path(folder) / files.SETTINGS},"
                           f" {error}); restore that file") from None
-    unfinished = (Path(folder) / files.LOSSES).exists() and not _finished(folder, epoch)
-    for path in checkpoint.paths(folder) if unfinished else ():
+    finished = (Path(folder) / files.GENERATOR).exists()
+    for path in () if finished else checkpoint.paths(folder):
         try:
             arrays, meta = checkpoint.read(path)
         except checkpoint.CheckpointError:
@@ -133,11 +129,6 @@ def load_networks(folder):
     else:
         dis = None
     return gen, dis, epoch
-
-
-def _finished(folder, epochs):
-    done = read_table(Path(folder) / files.LOSSES)["epoch"]
-    return len(done) > 0 and done[-1] >= epochs
 
 
 def _read_arrays(path):

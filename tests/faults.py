@@ -26,8 +26,9 @@ KILLED = 137  # the exit code of a process that died of SIGKILL
 LIMIT = 600  # seconds; a process that hangs dies of SIGALRM, exit code 142
 
 # As in a terminal. Tests that run under nohup or in a shell's background have some of them ignored.
-SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
-           signal.SIGHUP: signal.SIG_DFL}
+SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+if hasattr(signal, "SIGHUP"):  # Windows imports this file, too, and forks nothing
+    SIGNALS[signal.SIGHUP] = signal.SIG_DFL
 
 
 def start(argv, prepare=lambda: None, output=None):

@@ -1,5 +1,6 @@
 """A checkpoint comes back whole or not at all."""
 
+import os
 import pickle
 import re
 import zipfile
@@ -10,6 +11,7 @@ import threadpoolctl
 
 from runs import checkpoint
 from runs.checkpoint import CheckpointError
+from runs.files import replace_file
 
 
 def arrays(value=1.0):
@@ -59,6 +61,21 @@ def test_the_two_newest_are_kept(tmp_path):
     assert [path.name for path in checkpoint.paths(tmp_path)] == [
         "checkpoint-10000.npz", "checkpoint-9990.npz"]
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_two_processes_that_write_a_file_at_once_leave_it_whole(tmp_path, monkeypatch):
+    """plot.py page beside the run that writes its page itself."""
+    path = tmp_path / "index.js"
+
+    def slow(file):
+        file.write(b"one's")
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: 1)
+            replace_file(path, lambda file: file.write(b"the other's"))
+        assert path.read_bytes() == b"the other's"
+
+    replace_file(path, slow)
+    assert path.read_bytes() == b"one's" and list(tmp_path.iterdir()) == [path]
 
 
 def test_the_newest_is_the_one_with_the_most_epochs_inside(tmp_path):
@@ -137,11 +154,11 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path):
     with zipfile.ZipFile(tmp_path / "checkpoint-0001.npz", "w") as file:
         file.writestr("meta.npy", pickle.dumps(Bomb()))
     bomb = np.empty(1, object)
-    bomb[0] = Bomb
+    bomb[0] = Bomb()
     with open(tmp_path / "checkpoint-0002.npz", "wb") as file:
         np.savez(file, meta=bomb, sha256=bomb)
     with open(tmp_path / "checkpoint-0003.npz", "wb") as file:
-        pickle.dump(Bomb, file)
+        pickle.dump(Bomb(), file)
     for path in checkpoint.paths(tmp_path):
         with pytest.raises(CheckpointError):
             checkpoint.read(path)

@@ -2,8 +2,13 @@
 
 import csv
 import json
+import ntpath
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +16,12 @@ import pytest
 from conftest import TINY
 from PIL import Image
 
+import cli as house
 from chainer_cpu import chainer
 from dcgan import Discriminator, Generator, draw
-from images import mnist
+from images import mnist, source
+from judge import figures
+from look import page
 from trainer import Trainer
 
 HERE = Path(__file__).resolve().parents[1]
@@ -128,7 +136,8 @@ def test_the_comments_sizes_train_from_the_command_line(cli, tmp_path):
     ("--digit", "3.0", "0 to 9"), ("--epochs", "0", "1 or more"), ("--epochs", "-5", "1 or more"),
     ("--epochs", "abc", "1 or more"), ("--epochs", "1_000", "1 or more"),
     ("--batch-size", "0", "2 or more"), ("--batch-size", "-3", "2 or more"),
-    ("--batch-size", "179", "at most"), ("--z-dim", "0", "1 or more"),
+    ("--batch-size", "179", "at most"), ("--z-dim", "0", "1 to 10000"),
+    ("--z-dim", "1000000000000000000", "1 to 10000"),
     ("--alpha", "nan", "above 0"), ("--alpha", "inf", "above 0"), ("--alpha", "0", "above 0"),
     ("--alpha", "-1", "above 0"), ("--alpha", "1e", "above 0"), ("--beta1", "1", "below 1"),
     ("--beta1", "nan", "below 1"), ("--seed", "-1", "0 to 4294967295"),
@@ -174,6 +183,86 @@ def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_
     assert (folder / "notes.txt").read_text() == "mine"
     assert not (folder / "epoch-0007.png").exists()
     assert (folder / "generator.npz").read_bytes() != before["generator.npz"]
+
+
+def test_a_run_that_came_while_the_images_were_loaded_is_not_discarded(cli, tmp_path, monkeypatch):
+    def slow(*args):
+        (tmp_path / "result").mkdir()
+        (tmp_path / "result" / "generator.npz").write_text("of another run")
+        return load(*args)
+
+    load = source.load
+    monkeypatch.setattr(source, "load", slow)
+    code, _, err = cli(*TINY)
+    assert code == 2 and "already holds a run" in err and err.count("\n") == 1
+    assert (tmp_path / "result" / "generator.npz").read_text() == "of another run"
+
+
+def test_the_old_run_stays_until_the_new_one_can_begin(cli, tmp_path, monkeypatch):
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert cli(*TINY, "--epochs", "1")[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "result").iterdir()}
+    monkeypatch.setattr(figures, "Judge", interrupted)
+    code, _, err = cli(*TINY, "--quality-every", "1", "--overwrite")
+    assert code == 130 and "nothing was lost" in err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "result").iterdir()} == before
+
+
+def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(cli, tmp_path, monkeypatch):
+    """Of two iterations of a second each, one before and one after the interruption."""
+    clock, update = [0], Trainer.update
+
+    def second(*args):
+        clock[0] += 1
+        if clock[0] == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return update(*args)
+
+    monkeypatch.setattr(Trainer, "update", second)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    assert cli(*TINY, "--epochs", "1")[0] == 143
+    code, out, _ = cli("--resume")
+    assert code == 0 and re.search(r"done +1 epoch in 1 s, 60 images/s", out)
+    assert [float(row["seconds"]) for row in rows(tmp_path / "result")] == [2]
+
+
+# -- Windows, as far as it can be had elsewhere --------------------------------------------------
+
+def test_a_lock_that_nobody_may_write_to_holds_all_the_same(cli, tmp_path, monkeypatch):
+    """Windows refuses a second handle what a first one has locked."""
+    def write_text(path, *args, **kwargs):
+        if path.name == ".lock":
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, *args, **kwargs)
+
+    original = Path.write_text
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert cli(*TINY, "--epochs", "1")[0] == 0
+    assert cli("--resume", "--epochs", "2")[0] == 0
+
+
+def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypatch):
+    """Windows replaces no file that a browser has open."""
+    def busy(*_):
+        raise PermissionError(13, "Permission denied", "result/index.js")
+
+    monkeypatch.setattr(page, "write", busy)
+    code, _, err = cli(*TINY, "--epochs", "1")
+    assert code == 0 and "trainer.py: warning: " in err and "index.js" in err
+    assert (tmp_path / "result" / "generator.npz").exists()
+
+
+def test_the_environment_may_be_on_another_drive(monkeypatch):
+    monkeypatch.setattr(os.path, "relpath", lambda path: ntpath.relpath(path, "C:\\"))
+    assert house.from_here("D:\\dcgan\\trainer.py") == "D:\\dcgan\\trainer.py"
+
+
+def test_every_package_that_is_needed_is_asked_for():
+    modules = {"pillow": "PIL", "scikit-learn": "sklearn"}
+    names = re.findall(r"^[a-z-]+", (HERE / "requirements.txt").read_text(), re.MULTILINE)
+    assert {modules.get(name, name) for name in names} == set(house.NEEDED)
 
 
 def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():

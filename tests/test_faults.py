@@ -5,7 +5,6 @@ docs/faults.md says which row of the list of faults is tested where.
 
 import os
 import random
-import resource
 import shlex
 import shutil
 import signal
@@ -27,10 +26,10 @@ from images import mnist
 from runs import checkpoint, files
 from training import run
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="these tests fork processes (POSIX)"),
-    # Python warns of forks beside threads. The children start threads of their own.
-    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
+resource = pytest.importorskip("resource", reason="these tests fork processes (POSIX)")
+
+# Python warns of forks beside threads. The children start threads of their own.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 SETTINGS = ["--data", "digits", "--epochs", "2", "--batch-size", "60", "--z-dim", "4",
             "--checkpoint-every", "1", "--quality-every", "0"]

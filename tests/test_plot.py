@@ -311,9 +311,9 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(command, tmp_path, name)
 
 
 @pytest.mark.parametrize("name, missing, said", [
-    ("samples", "generator.npz", "generator.npz"), ("losses", "losses.csv", "losses.csv"),
+    ("samples", "*.npz", "generator.npz"), ("losses", "losses.csv", "losses.csv"),
     ("animate", "epoch-*.png", "pictures"), ("strip", "epoch-*.png", "pictures"),
-    ("walk", "generator.npz", "generator.npz"), ("nearest", "generator.npz", "generator.npz")])
+    ("walk", "*.npz", "generator.npz"), ("nearest", "*.npz", "generator.npz")])
 def test_what_a_run_lacks_is_named(command, run, name, missing, said):
     for path in run.glob(missing):
         path.unlink()
@@ -340,11 +340,13 @@ def test_a_bad_flag_is_refused_in_one_line(command, tmp_path, monkeypatch, argv,
 
 
 def test_a_damaged_picture_is_named(command, run):
-    (run / "epoch-0002.png").write_bytes((run / "epoch-0002.png").read_bytes()[:900])
-    for argv in ["animate"], ["strip", "--epochs", "1,2"]:
-        code, _, err = command(argv[0], run, *argv[1:])
-        assert code == 1 and "epoch-0002.png" in err.splitlines()[-1]
-        assert not [path for path in run.iterdir() if path.suffix in (".gif", ".tmp")]
+    whole = (run / "epoch-0002.png").read_bytes()
+    for damaged in whole[:900], whole[:11] + b"\x0c" + whole[12:]:  # cut; a header of 12 bytes
+        (run / "epoch-0002.png").write_bytes(damaged)
+        for argv in ["animate"], ["strip", "--epochs", "1,2"]:
+            code, _, err = command(argv[0], run, *argv[1:])
+            assert code == 1 and "epoch-0002.png" in err.splitlines()[-1]
+            assert not [path for path in run.iterdir() if path.suffix in (".gif", ".tmp")]
 
 
 def test_a_picture_that_cannot_be_written_is_one_line(command, run, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 import quality
 from images import mnist
-from judge import measured
+from judge import figures, measured
 from judge.figures import COLUMNS, Judge
 from runs import files
 
@@ -67,7 +67,7 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
 
 
 def test_the_saved_generator_is_measured_as_it_was_in_training(tiny_run):
-    in_training = measured.read_rows(tiny_run / "quality.csv")
+    in_training = measured.read_rows(tiny_run / "quality.csv", 0)
     _, rows = measured.measure_run(tiny_run)
     assert list(rows) == list(in_training) == [0, 3]
     for epoch in rows:
@@ -86,8 +86,10 @@ def test_a_folder_without_a_run_or_with_a_damaged_one_is_one_line(command, tiny_
     assert "generator.npz" in fails(copy_run(tiny_run, tmp_path / "a", "settings.json"))
     run = copy_run(tiny_run, tmp_path / "b", "settings.json", "generator.npz")
     assert "no-mnist-here" in fails(run, "--data", tmp_path / "no-mnist-here")
-    (run / "quality.csv").write_text("epoch,frechet\n0,1.0\n")
-    assert "quality.csv" in fails(run)
+    of_pictures = ",".join(figures.columns(None))
+    for header, row in ("epoch,frechet", "0,1.0"), (of_pictures, "0,1.0,0.5,0.5,0.5,1.0"):
+        (run / "quality.csv").write_text(f"{header}\n{row}\n")
+        assert "quality.csv" in fails(run)
     (run / "quality.csv").unlink()
     settings = files.read_settings(run)
     files.write_settings(run, {key: settings[key] for key in settings if key != "fingerprint"})

@@ -4,11 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import TINY
 
 from chainer_cpu import chainer
 from dcgan import Generator
+from look import play
 from runs import checkpoint, files, saved
 from runs.files import FolderError
+from training import run
 
 
 @pytest.fixture
@@ -40,9 +43,7 @@ def test_a_published_generator_needs_no_more_than_its_settings(copy, tmp_path):
 
 
 def test_an_unfinished_run_gives_the_networks_of_its_newest_checkpoint(copy):
-    """As after --resume --epochs 9: generator.npz is older than the checkpoint."""
-    settings = files.read_settings(copy)
-    files.write_settings(copy, {**settings, "epochs": 9})
+    (copy / "generator.npz").unlink()
     arrays, meta = checkpoint.read(checkpoint.paths(copy)[0])
     arrays["generator/l1/b"] += 1
     checkpoint.write(copy, 5, arrays, {**meta, "epoch": 5})
@@ -51,13 +52,23 @@ def test_an_unfinished_run_gives_the_networks_of_its_newest_checkpoint(copy):
     np.testing.assert_array_equal(gen.l1.b.array, arrays["generator/l1/b"])
 
 
+def test_a_finished_run_that_goes_on_has_no_older_generator_to_be_taken_for_its_last(cli, tmp_path,
+                                                                                     monkeypatch):
+    cli(*TINY, "--epochs", "1")
+    monkeypatch.setattr(run.Run, "finish", lambda *_: 1)  # as if killed after the last epoch
+    cli("--resume", "--epochs", "2")
+    gen, _, epoch = saved.load_networks(tmp_path / "result")
+    arrays, meta = checkpoint.read(checkpoint.paths(tmp_path / "result")[0])
+    assert epoch == meta["epoch"] == 2
+    np.testing.assert_array_equal(gen.l1.W.array, arrays["generator/l1/W"])
+
+
 def test_a_damaged_checkpoint_is_passed_over_and_left_where_it_is(copy):
     (copy / "generator.npz").unlink()
     arrays, meta = checkpoint.read(checkpoint.paths(copy)[0])
     checkpoint.write(copy, 5, arrays, {**meta, "epoch": 5})
     newest = checkpoint.paths(copy)[0]
     newest.write_bytes(newest.read_bytes()[:1000])
-    files.write_settings(copy, {**files.read_settings(copy), "epochs": 9})
     assert saved.load_networks(copy)[2] == 3
     assert newest.stat().st_size == 1000
 
@@ -98,6 +109,15 @@ def test_settings_that_describe_no_network_are_refused(copy, change):
         saved.load_networks(copy)
 
 
+@pytest.mark.parametrize("name", ["digit", "data_source", "epochs", "channels", "z_dim"])
+def test_settings_that_lack_something_are_named(copy, name):
+    settings = files.read_settings(copy)
+    del settings[name]
+    files.write_settings(copy, settings)
+    with pytest.raises(FolderError, match=rf"do not say {name} \(.*settings\.json"):
+        play.write(copy)
+
+
 def test_a_row_that_is_still_being_written_is_left_out(copy):
     with open(copy / "losses.csv", "a") as file:
         file.write("4,1.5,0.2")
@@ -108,6 +128,7 @@ def test_a_row_that_is_still_being_written_is_left_out(copy):
 @pytest.mark.parametrize("text, reason", [
     ("", "cannot be read"), ("epoch,loss_gen\n1,2\n", "no column loss_dis"),
     ("epoch,loss_gen\n1,two\n", "two"), ("epoch,loss_gen\n1\n", "too few"),
+    ("epoch,loss_gen\n1," + 200_000 * "2" + "\n", "field larger"),
     (",".join(files.LOSS_COLUMNS) + "\n", "no epoch is finished")])
 def test_a_log_that_is_none_is_refused_by_name(copy, text, reason):
     (copy / "losses.csv").write_text(text)

@@ -219,6 +219,20 @@ def test_state_taken_at_any_iteration_continues_with_the_same_bits():
         assert all(np.array_equal(end[key], states[-1][key]) for key in states[-1])
 
 
+def test_the_state_has_the_same_dtypes_where_numpy_shuffles_other_integers(monkeypatch):
+    """On Windows numpy.random.permutation gives int32, as its long is."""
+    def permutation(n):
+        return original(n).astype(np.int32)
+
+    original = np.random.permutation
+    monkeypatch.setattr(np.random, "permutation", permutation)
+    trainer = build()
+    before = {name: array.dtype for name, array in trainer.state().items()}
+    monkeypatch.setattr(trainer, "update", lambda *_: (1.0, 2.0))
+    next(trainer.steps(synthetic(10), batch_size=4))
+    assert {name: array.dtype for name, array in trainer.state().items()} == before
+
+
 @pytest.mark.parametrize("lost", ["random/keys", "random/position", "iteration", "sums",
                                   "adam_generator/dc4/W/m", "generator/bn1/avg_mean"])
 def test_the_comparison_above_would_notice_anything_left_out_of_the_state(lost):

@@ -68,7 +68,7 @@ def parse(argv):
     add("--epochs", type=whole(1), metavar="N",
         help="passes over the images (default: 1000)")
     add("--batch-size", type=whole(2), metavar="N",
-        help="images per iteration, or all images if there are fewer (default: 100); the "
+        help="images per iteration (default: 100, or all images if there are fewer); the "
              "author's last script has 1000")
     add("--recipe", choices=RECIPES,
         help="post: Adam's settings in the post's code; paper: those of the DCGAN paper, better "
@@ -78,7 +78,7 @@ def parse(argv):
         help=f"Adam's step size {by_recipe('alpha')}")
     add("--beta1", type=number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
         help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
-    add("--z-dim", type=whole(1), metavar="N",
+    add("--z-dim", type=whole(1, 10_000), metavar="N",
         help="length of the latent vector z (default: 100)")
     add("--sizes", choices=("listing", "comment"),
         help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its "

@@ -14,6 +14,7 @@ import numpy as np
 import dcgan
 import networks
 import plot
+from cli import from_here
 from judge import figures
 from judge.watch import Watch
 from look import page, play
@@ -95,6 +96,9 @@ class Run:
         self.losses, self.quality = ([(int(row[0]), *row[1:].tolist()) for row in arrays[name]]
                                      for name in ("losses", "quality"))
         # What was kept of an epoch only because it was the last, and is so no longer.
+        if self.trainer.epoch < self.settings["epochs"]:
+            for name in files.GENERATOR, files.DISCRIMINATOR:
+                (self.folder / name).unlink(missing_ok=True)
         self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
         if not self._is_due("picture_every", self.trainer.epoch):
             files.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
@@ -120,12 +124,15 @@ class Run:
         trainer, settings = self.trainer, self.settings
         begun, first = time.perf_counter(), trainer.epoch
         signal = None
+        total = done = 0  # iterations of this process, in all and in the epoch
         with self.console.bar(settings["epochs"], trainer.epoch, "epoch") as bar:
             epoch_begun = time.perf_counter()
             for means in trainer.steps(self.x, settings["epochs"], settings["batch_size"]):
+                total, done = total + 1, done + 1
                 if means:
-                    seconds = time.perf_counter() - epoch_begun
-                    epoch_begun = time.perf_counter()
+                    # Resumed within an epoch, it counts as if all of it had been done at this pace.
+                    seconds = (time.perf_counter() - epoch_begun) * self.iterations / done
+                    epoch_begun, done = time.perf_counter(), 0
                     self.record(means, seconds)
                     rate = self.iterations * settings["batch_size"] / seconds
                     bar.details = (f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
@@ -140,7 +147,7 @@ class Run:
                     break
         if trainer.epoch < settings["epochs"]:
             return self.stop(signal)
-        return self.finish(time.perf_counter() - begun, trainer.epoch - first)
+        return self.finish(time.perf_counter() - begun, trainer.epoch - first, total)
 
     def record(self, means, seconds):
         """Keeps what an epoch has brought: picture, then log, then checkpoint."""
@@ -216,7 +223,7 @@ class Run:
         """Brings the page up to date. Pictures that somebody has taken away do not end a run."""
         try:
             page.write(self.folder)
-        except FolderError as error:
+        except (FolderError, PermissionError) as error:  # Windows: a browser is reading it
             self.console.warn(error)
         self.shown = time.monotonic()
 
@@ -254,8 +261,11 @@ class Run:
                          f"  {_command_to_resume(self.folder, self.trainer.processes.command)}")
         return 128 + signal
 
-    def finish(self, seconds, epochs):
-        """Leaves the networks in the folder and says what there is to see. Returns 0."""
+    def finish(self, seconds, epochs, iterations):
+        """Leaves the networks in the folder and says what there is to see. Returns 0.
+
+        seconds, epochs, iterations: those of this process.
+        """
         state = self.trainer.state()
         for name in (files.GENERATOR, files.DISCRIMINATOR):
             prefix = name.removesuffix(".npz") + "/"
@@ -265,7 +275,7 @@ class Run:
         drawing = play.write(self.folder)
         say = self.console.say
         if epochs:
-            rate = epochs * self.iterations * self.settings["batch_size"] / seconds
+            rate = iterations * self.settings["batch_size"] / seconds
             say(f"done           {epochs:,} epoch{'s' * (epochs != 1)} in {_duration(seconds)}, "
                 f"{rate:,.0f} images/s")
         else:
@@ -306,12 +316,7 @@ def _command_to_resume(folder, starter):
         elsewhere = [] if os.path.realpath(there) == os.path.realpath(here) else ["-C", here]
         return shlex.join(["make", *elsewhere, "train", "ARGS=" + flags.replace("$", "$$")])
     script = Path(__file__).parents[1] / "trainer.py"
-    return shlex.join([*starter, _shortest(sys.executable), _shortest(script)]) + " " + flags
-
-
-def _shortest(path):
-    """As seen from here, if that is not longer."""
-    return min(os.path.relpath(path), str(path), key=len)
+    return shlex.join([*starter, from_here(sys.executable), from_here(script)]) + " " + flags
 
 
 def _duration(seconds):

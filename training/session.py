@@ -114,6 +114,9 @@ class Session:
         self._run = Run(self.folder, self.settings, self.images, trainer, self.console,
                         self.signals)
         if self.arrays is None:
+            # Not sooner: what the folder holds stays until there is something to put in its place.
+            files.discard(self.folder)
+            files.remove_leftovers(self.folder)
             self._run.begin()
         else:
             self._run.load(self.arrays)
@@ -121,11 +124,14 @@ class Session:
 
     def _plan(self):
         """The settings of a new run, as far as they are known without its images; no arrays."""
+        self._check_new()
+        return options.complete(self.given, self._is_pictures()), None
+
+    def _check_new(self):
         try:
             files.check_new(self.folder, self.given.get("overwrite", False))
         except FolderError as error:
             raise UsageError(error) from None
-        return options.complete(self.given, self._is_pictures()), None
 
     def _take_folder(self, settings, own, _):
         n = len(own)
@@ -138,8 +144,7 @@ class Session:
         self._check_shares(settings)
         self.folder.mkdir(exist_ok=True)
         self._stack.enter_context(files.locked(self.folder))
-        files.discard(self.folder)
-        files.remove_leftovers(self.folder)
+        self._check_new()  # once more: another run may have come and gone while images were loaded
 
     def _read(self):
         """The settings and the arrays of the newest checkpoint."""
