@@ -152,12 +152,15 @@ class Chromium:
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1,
                       buttons=1 if kind == "mousePressed" else 0, **place)
 
-    def tap(self, selector):
-        """Touches the middle of an element."""
+    def tap(self, selector, across=0, down=0):
+        """Touches the middle of an element, and goes on so many pixels before the finger leaves."""
         self.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
         box = self.run(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        for i in range(1, 11) if across or down else ():
+            place = {"x": x + across * i / 10, "y": y + down * i / 10}
+            self.call("Input.dispatchTouchEvent", type="touchMove", touchPoints=[place])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def save_to(self, folder):

@@ -21,7 +21,6 @@ from chainer_cpu import chainer
 from dcgan import Discriminator, Generator, draw
 from images import mnist, source
 from judge import figures
-from look import page
 from trainer import Trainer
 
 HERE = Path(__file__).resolve().parents[1]
@@ -243,14 +242,19 @@ def test_a_lock_that_nobody_may_write_to_holds_all_the_same(cli, tmp_path, monke
     assert cli("--resume", "--epochs", "2")[0] == 0
 
 
-def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", ["index.js", "index.html"])
+def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypatch, page):
     """Windows replaces no file that a browser has open."""
-    def busy(*_):
-        raise PermissionError(13, "Permission denied", "result/index.js")
+    def replace(source, target):
+        if target.name == page and target.exists():
+            raise PermissionError(13, "Permission denied", str(target))
+        return original(source, target)
 
-    monkeypatch.setattr(page, "write", busy)
-    code, _, err = cli(*TINY, "--epochs", "1")
-    assert code == 0 and "trainer.py: warning: " in err and "index.js" in err
+    original = os.replace
+    monkeypatch.setattr(os, "replace", replace)
+    code, out, err = cli(*TINY, "--epochs", "1")
+    assert code == 0 and f"trainer.py: warning: [Errno 13] Permission denied: 'result/{page}'" in err
+    assert "to draw with   result/play.html" in out
     assert (tmp_path / "result" / "generator.npz").exists()
 
 

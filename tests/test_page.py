@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from chromium import PROGRAM, Chromium
 from conftest import TINY
+from PIL import Image
 
 import trainer
 from look import page
@@ -230,6 +231,17 @@ def test_a_click_into_a_curve_goes_to_that_epoch(browser, long_run):
 
 
 @needs_chromium
+def test_a_finger_goes_along_a_curve_or_scrolls_past_it(browser, long_run):
+    open_page(browser, long_run, width=390)
+    browser.tap(".chart svg", down=-200)
+    assert shown(browser) == "epoch-1000.png"
+    browser.tap(".chart svg")
+    assert 440 < (tapped := int(shown(browser)[6:10])) < 560
+    browser.tap(".chart svg", across=100)
+    assert tapped + 200 < int(shown(browser)[6:10]) < tapped + 400
+
+
+@needs_chromium
 def test_of_a_thousand_pictures_only_the_current_one_and_a_few_neighbours_are_loaded(
         browser, long_run):
     open_page(browser, long_run)
@@ -316,6 +328,20 @@ def test_new_epochs_leave_the_reader_in_place(browser, run):
     assert browser.run("[scrollY, document.activeElement.tagName]") == place
     assert browser.run("document.querySelector('#settings').open")
     assert browser.run("document.querySelector('#slider').max") == "5"
+
+
+@needs_chromium
+def test_a_new_run_in_the_folder_is_shown_with_its_own_pictures(browser, run):
+    """As after --overwrite: the files' names are those of the old run."""
+    train_on(run, 4, of=1000)
+    open_page(browser, run)
+    files.write_settings(run, {**files.read_settings(run), "digit": 7})
+    sample_grid(np.zeros((1, 1, 28, 28)), None, run / "epoch-0004.png")
+    page.write(run)
+    browser.wait_for("document.querySelector('h1')?.textContent.startsWith('Digit 7')")
+    assert shown(browser) == "epoch-0004.png"
+    with Image.open(run / "epoch-0004.png") as picture:
+        assert browser.run("document.querySelector('#samples img').naturalWidth") == picture.width
 
 
 @needs_chromium

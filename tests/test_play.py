@@ -225,7 +225,7 @@ def test_what_is_no_seed_is_said_and_changes_nothing(browser, zeros, text):
                 "(document.querySelector('#seed'))")
     assert names(browser)[0] == "5-1"
     assert browser.run("document.querySelector('#seed').value") == "5"
-    assert "whole number" in browser.run("document.querySelector('#status').textContent")
+    assert "whole number" in browser.run("document.querySelector('#what').textContent")
 
 
 @needs_chromium
@@ -310,6 +310,27 @@ def test_a_third_pick_takes_the_place_of_the_second_and_each_can_be_taken_away(b
     assert browser.run("[state.a, state.b ?? null]") == ["0-3", None]
     pick(browser, 3)
     assert browser.run("state.a ?? null") is None
+
+
+@needs_chromium
+def test_the_focus_stays_on_the_page_when_what_has_it_is_taken_away(browser, zeros):
+    open_page(browser, zeros, "#a=0-1&b=0-2")
+    for end, left in (1, "A, image 1 of seed 0: "), (0, "image 1 of seed 0, real "):
+        browser.run(f"ends[{end}].button.focus()")
+        browser.press("Enter")
+        assert browser.run("document.activeElement.ariaLabel").startswith(left)
+
+
+@needs_chromium
+def test_the_browsers_way_back_stops_the_player(browser, zeros):
+    open_page(browser, zeros, "#a=0-1")
+    pick(browser, 2)
+    browser.click("#play")
+    browser.wait_for("state.t > 50")
+    browser.run("history.back()")
+    browser.wait_for("!state.b")
+    assert browser.run("timer") is None
+    assert browser.run("document.querySelector('#play').textContent") == "Play"
 
 
 @needs_chromium

@@ -220,12 +220,17 @@ class Run:
             "settings": self.settings, "epoch": trainer.epoch, "iteration": trainer.iteration})
 
     def show(self):
-        """Brings the page up to date. Pictures that somebody has taken away do not end a run."""
-        try:
-            page.write(self.folder)
-        except (FolderError, PermissionError) as error:  # Windows: a browser is reading it
-            self.console.warn(error)
+        """Brings the page up to date."""
+        self._try(page.write)
         self.shown = time.monotonic()
+
+    def _try(self, write):
+        """Writes a page. One that cannot be written, for others are at its files, ends no run."""
+        try:
+            write(self.folder)
+        # Pictures were taken away; or on Windows a browser reads what is to be replaced.
+        except (FolderError, PermissionError) as error:
+            self.console.warn(error)
 
     def describe(self):
         """Says what is about to run, before anything that takes a while."""
@@ -272,7 +277,7 @@ class Run:
             arrays = {key.removeprefix(prefix): state[key] for key in sorted(state)
                       if key.startswith(prefix)}
             files.replace_file(self.folder / name, lambda file: np.savez(file, **arrays))
-        drawing = play.write(self.folder)
+        self._try(play.write)
         say = self.console.say
         if epochs:
             rate = iterations * self.settings["batch_size"] / seconds
@@ -285,7 +290,7 @@ class Run:
             "(at balance 0.693, 1.386)")
         say(f"pictures       {files.picture(self.folder, self.losses[-1][0])} and those before")
         say(f"page           {self.folder / files.PAGE}, to scrub through the epochs")
-        say(f"to draw with   {drawing}, in any browser")
+        say(f"to draw with   {self.folder / files.PLAY}, in any browser")
         say(f"networks       {self.folder / files.GENERATOR}, {files.DISCRIMINATOR}")
         return 0
 

@@ -12,7 +12,7 @@ function isName(name) {
   return NAME.test(name) && name.length < 1000 && Number(name.split("-")[0]) <= LARGEST_SEED
     && name.split(".").every((step, i) => {
       const [first, number] = step.split("-").map(Number);
-      return number >= 1 && number <= MOST && (i === 0 || (first >= 1 && first <= 100));
+      return number >= 1 && number <= MOST && (i === 0 || (first >= 2 && first <= 100));
     });
 }
 

@@ -110,8 +110,18 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
 
   const point = (event) => go(
     (event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right) * last);
-  svg.addEventListener("pointerdown", (event) => { svg.setPointerCapture(event.pointerId); point(event); });
-  svg.addEventListener("pointermove", (event) => { if (event.buttons) point(event); });
+  let finger = null; // where one has come down that may be about to scroll
+  svg.addEventListener("pointerdown", (event) => {
+    svg.setPointerCapture(event.pointerId);
+    finger = event.pointerType === "touch" ? event : null;
+    if (!finger) point(event);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    const along = finger && Math.abs(event.clientX - finger.clientX);
+    if (along > 10 && along > Math.abs(event.clientY - finger.clientY)) finger = null;
+    if (event.buttons && !finger) point(event);
+  });
+  svg.addEventListener("click", point); // a finger that was no more than that
   new ResizeObserver(() => { if (svg.clientWidth !== width) draw(); }).observe(svg);
   return figure;
 }

@@ -56,12 +56,17 @@ const frame = $("#samples .picture"), slider = $("#slider"), play = $("#play");
 const loaded = new Map(); // the picture on show and a few neighbours, however many there are
 let pictures = [], charts = [], rows = [], index = 0, timer = null;
 let known = ""; // what the page shows, as text
+let which; // run it is of, as text
 
 // ---- what the run is: index.js calls take with all of it, again and again while it trains
 
 function take(run) {
   const { settings, losses, pictures: found } = run;
   const done = losses.epoch?.at(-1) ?? found.at(-1);
+  const { epochs, ...others } = settings;
+  which ??= JSON.stringify(others);
+  // A new run in the folder has pictures of the same names, which the browser would not ask for again.
+  if (JSON.stringify(others) !== which) return location.reload();
   if (run.going) setTimeout(ask, 2000);
   // Nothing new; or somebody has the pointer in a curve, which must not be replaced under it.
   if (JSON.stringify(run) === known || (run.going && $("#charts :active"))) return;

@@ -71,6 +71,7 @@ function go(changes, small = false) {
 
 window.addEventListener("hashchange", () => {
   if (location.hash === addressOf(state)) return;
+  stop();
   state = parse(location.hash);
   show();
 });
@@ -194,7 +195,11 @@ function more() {
 
 const ends = ["A", "B"].map((letter) => {
   const canvas = element("canvas"), button = element("button", { type: "button", class: "image" }, canvas);
-  button.addEventListener("click", () => togglePick(canvas.name));
+  button.addEventListener("click", () => {
+    togglePick(canvas.name);
+    // The last of them has gone from the page, and the focus is not to go with it.
+    if (!canvas.name) (state.a ? ends[0].button : tiles[0].image).focus();
+  });
   return { letter, canvas, button, figure: element("figure", {}, element("div", { class: "real" }, letter), button) };
 });
 const between = element("canvas"), betweenReal = element("div", { class: "real" });
@@ -205,11 +210,15 @@ $("#way").append(ends[0].figure, element("figure", {}, betweenReal, betweenButto
 
 let timer = null;
 
-function pause() {
-  if (timer === null) return;
+function stop() {
   clearTimeout(timer);
   timer = null;
   $("#play").textContent = say.play;
+}
+
+function pause() {
+  if (timer === null) return;
+  stop();
   go({ t: state.t }, true);
 }
 
@@ -337,7 +346,7 @@ $("#seed").addEventListener("change", ({ target }) => {
   const text = target.value.trim(), seed = Number(text);
   if (/^\d+$/.test(text) && seed <= LARGEST_SEED) return go({ seed, from: 1 });
   target.value = state.seed;
-  $("#status").textContent = say.seeds;
+  $("#what").textContent = say.seeds; // beside the field
 });
 $("#near").addEventListener("input", ({ target }) => { state.near = Number(target.value); show(); });
 $("#near").addEventListener("change", () => go({ near: state.near }, true));
