@@ -16,7 +16,13 @@ import subprocess
 import sys
 import time
 
-import numpy as np
+# Taken away before NumPy is there: they would hold some contenders back, by older instructions or
+# fewer threads, and not the others.
+for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS",
+                 "MKL_NUM_THREADS"):
+    os.environ.pop(variable, None)
+
+import numpy as np  # noqa: E402
 
 try:
     import resource
@@ -24,8 +30,6 @@ except ImportError:  # Windows
     resource = None
 
 HERE = pathlib.Path(__file__).resolve().parent
-# These would hold NumPy's and SciPy's BLAS to older instructions, and would not hold PyTorch's.
-HOLD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class Contender:
@@ -36,8 +40,7 @@ class Contender:
 
     def __init__(self, name, command, root=HERE.parent, threads=None):
         self.name = name
-        environment = {key: value for key, value in os.environ.items() if key not in HOLD_BACK}
-        environment["PYTHONPATH"] = str(root)
+        environment = {**os.environ, "PYTHONPATH": str(root)}
         if threads:
             environment["OMP_NUM_THREADS"] = str(threads)
         self.process = subprocess.Popen([*command, name], stdin=subprocess.PIPE,
@@ -45,9 +48,12 @@ class Contender:
 
     def ask(self, *request):
         """The answer to a request. Ends the program if the contender has broken off."""
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except OSError:
+            answer = ""
         if not answer:
             sys.exit(f"benchmark.py: error: a contender broke off ({self.name}); see above")
         return json.loads(answer)

@@ -15,7 +15,7 @@ chainer = import_chainer()
 
 
 def grad(outputs, inputs, set_grad=False, **options):
-    """Chainer's grad: its arguments, and its values to the last bit.
+    """Chainer's grad: its arguments, and its values to the last bit, but where there is NaN.
 
     Where there is one output and nothing else is asked for, the gradient between a normalization
     and the ReLU behind it, if nobody sees it, is not made: that saves reading and writing it.

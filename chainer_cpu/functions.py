@@ -54,8 +54,9 @@ def is_fast(*arrays):
 def deferred():
     """A context in which fast functions wait for each other: they run at its end, in one go.
 
-    Values are as without it; who looks at one (``y.array``) has it computed then. Until its end no
-    array that a function was given may be changed in place, and running averages are not moved yet.
+    Values are as without it; who looks at one (``y.array``) in the same thread has it computed
+    then. Until its end no array that a function was given may be changed in place, and running
+    averages are not moved yet.
     """
     return _workers.queue
 
@@ -120,7 +121,8 @@ def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var
     """
     if (is_fast(x, gamma, beta, running_mean, running_var) and not chainer.is_debug()
             and x.ndim in (2, 4) and axis in (None, (0, 2, 3)[:x.ndim - 1])
-            and gamma.shape == beta.shape == x.shape[1:2]
+            and all(a is None or a.shape == x.shape[1:2]
+                    for a in (gamma, beta, running_mean, running_var))
             # Chainer has the words for a batch of one sample.
             and (x.size > x.shape[1] or comm is not None)
             and (running_mean is None) == (running_var is None)):

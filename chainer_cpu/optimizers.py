@@ -86,10 +86,20 @@ class Adam(stock.Adam):
 
 
 def not_finite(params):
-    """Of each parameter, how many numbers in its gradient are NaN or infinite: int64."""
-    grads = [np.asarray(param.grad, order="A") for param in params]
-    counts = np.zeros(len(grads), np.int64)
-    _workers.run(_kernels.NOT_FINITE, sum(g.size for g in grads) // 8, (grads[0].ravel("K"),), (),
-                 (_workers.addresses([(g,) for g in grads]), counts))
-    _workers.queue.flush()
+    """Of each parameter, how many numbers in its gradient are NaN or infinite: int64.
+
+    A parameter that has no gradient, since the loss does not depend on it, has none of them.
+    """
+    grads = [param.grad for param in params]
+    plain = [g is not None and g.dtype == np.float32
+             and (g.flags.c_contiguous or is_pixel_major(g)) for g in grads]
+    rows = [g for g, is_plain in zip(grads, plain) if is_plain]
+    fast = np.zeros(len(rows), np.int64)
+    if rows:
+        _workers.run(_kernels.NOT_FINITE, sum(g.size for g in rows) // 8, (rows[0].ravel("K"),), (),
+                     (_workers.addresses([(g,) for g in rows]), fast))
+        _workers.queue.flush()
+    counts = np.array([0 if g is None or is_plain else np.count_nonzero(~np.isfinite(g))
+                       for g, is_plain in zip(grads, plain)], np.int64)
+    counts[plain] = fast
     return counts

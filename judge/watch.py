@@ -37,10 +37,12 @@ class Watch:
         if figures is None:
             return []
         self._measured[epoch] = figures
-        identical = all(figures["diversity"] < 0.1 for figures in self._after(epoch - 50))
+        # With the measurement before the span: one within it would say nothing of its length.
+        identical = all(figures["diversity"] < 0.1 for figures in
+                        [*self._until(epoch - 50)[-1:], *self._after(epoch - 50)])
         seen = {
             "the samples have been nearly identical for 50 epochs and get no better":
-                identical and self._compare(epoch, 50) > 0.95,
+                epoch >= 50 and identical and self._compare(epoch, 50) > 0.95,
             "D's loss has been below 0.001 for 100 epochs and the samples get no better":
                 self._won >= 100 and self._compare(epoch, 100) > 0.95,
             "D has been sure of every image for 100 epochs and the samples are far worse":
@@ -50,6 +52,9 @@ class Watch:
         self._told.update(new)
         return [f"epoch {epoch}: {cause} (best: epoch {best(self._measured)}); a smaller --alpha "
                 "or another --seed may help" for cause in new]
+
+    def _until(self, end):
+        return [figures for epoch, figures in self._measured.items() if epoch <= end]
 
     def _after(self, start):
         return [figures for epoch, figures in self._measured.items() if epoch > start]

@@ -1,15 +1,43 @@
 """make bench: its contenders compute the same, and it counts what an update needs."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 from arithmetic import gigaflop
+from benchmark import Measured
 from contender import HERE, Contender
 from on_chainer import Ours
 
 import networks
 from chainer_cpu import chainer
+
+
+def test_nothing_in_the_environment_holds_a_contender_back():
+    """OpenBLAS reads it once, when NumPy is loaded."""
+    script = ("import benchmark, threadpoolctl; print([(info['architecture'], info['num_threads']) "
+              "for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas'])")
+    said = [subprocess.run([sys.executable, "-c", script], cwd=HERE, capture_output=True, text=True,
+                           check=True, env={**os.environ, **held}).stdout
+            for held in ({}, {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"})]
+    assert said[0] == said[1] != ""
+
+
+def test_a_slow_contender_is_compared_in_the_rounds_that_both_had():
+    """Ours has a turn in every second round, the other in every third."""
+    ours, other = Measured.__new__(Measured), Measured.__new__(Measured)
+    ours.turns = {0: (4.0, None), 2: (1.0, None), 4: (1.0, None), 6: (4.0, None)}
+    other.turns = {0: (8.0, None), 3: (5.0, None), 6: (16.0, None)}
+    assert other.times_slower_than(ours) == 3
+
+
+def test_a_contender_that_does_not_start_is_one_line(capfd):
+    with pytest.raises(SystemExit, match="a contender broke off [(]torch[)]"), \
+            Contender("torch", [sys.executable, "-c", ""]) as contender:
+        contender.process.wait()
+        contender.ask("step", 1)
 
 
 @pytest.mark.parametrize("size, channels", [(28, 1), (28, 3), (32, 3), (64, 3)])

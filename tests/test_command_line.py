@@ -253,7 +253,7 @@ def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypat
     original = os.replace
     monkeypatch.setattr(os, "replace", replace)
     code, out, err = cli(*TINY, "--epochs", "1")
-    assert code == 0 and f"trainer.py: warning: [Errno 13] Permission denied: 'result/{page}'" in err
+    assert code == 0 and f"warning: [Errno 13] Permission denied: 'result/{page}'" in err
     assert "to draw with   result/play.html" in out
     assert (tmp_path / "result" / "generator.npz").exists()
 

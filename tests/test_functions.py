@@ -217,6 +217,16 @@ def test_running_statistics_are_chainers():
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+def test_running_statistics_of_another_length_are_refused_and_nothing_is_written(name):
+    x, ones = random(8, 4), np.ones(4, np.float32)
+    memory = np.zeros(4, np.float32)
+    running = {"running_mean": np.zeros(4, np.float32), "running_var": np.zeros(4, np.float32)}
+    with pytest.raises(ValueError):
+        F.batch_normalization(x, ones, ones, **{**running, name: memory[:2]})
+    assert not memory[2:].any()
+
+
 def test_a_normalization_that_feeds_two_functions_has_both_gradients():
     inputs = case("normalization, maps")[0]
 

@@ -12,6 +12,7 @@ import pytest
 
 import dcgan
 from chainer_cpu import chainer, optimizers
+from chainer_cpu import functions as F
 from chainer_cpu import links as L
 
 stock = chainer.links
@@ -260,3 +261,19 @@ def test_numbers_that_are_not_finite_are_counted_gradient_by_gradient():
     params[1].grad[7:9, 3] = np.nan, -np.inf
     params[2].grad = np.full((3, 2), np.inf, np.float32).T
     assert optimizers.not_finite(params).tolist() == [0, 2, 6]
+
+
+def test_gradients_of_any_kind_are_counted():
+    """One that lies between others' numbers, one number for all, none at all, of another dtype."""
+    params = [chainer.Parameter(np.zeros(shape, np.float32)) for shape in (5, (30, 40), 3)]
+    among = np.full((5, 2), np.nan, np.float32)
+    among[:, 0] = 1
+    params[0].grad = among[:, 0]
+    F.grad([F.sum(params[1])], [params[1]], set_grad=True)
+    assert params[2].grad is None
+    assert optimizers.not_finite(params).tolist() == [0, 0, 0]
+    params[0].grad[2] = np.inf
+    assert optimizers.not_finite(params).tolist() == [1, 0, 0]
+    wide = chainer.Parameter(np.zeros(4))
+    wide.grad = np.array([1, np.nan, 1e300, np.inf])
+    assert optimizers.not_finite([wide, params[0]]).tolist() == [2, 1]

@@ -76,6 +76,14 @@ def test_without_measurements_nothing_is_told():
         assert watch.update(epoch, 1e-9, 1.0, 0.0) == []
 
 
+def test_samples_that_differed_at_the_measurement_before_are_not_told():
+    """Measured every hundred epochs, one of them nearly identical: not known to be so for fifty."""
+    def once(epoch):
+        return 0.03 if epoch == 200 else 0.6
+
+    assert warnings_of(frechet=1.5, diversity=once, epochs=400, every=100) == {}
+
+
 def test_one_measurement_in_a_hundred_epochs_is_enough():
     told = warnings_of(frechet=1.5, diversity=0.03, loss_dis=1e-4, epochs=400, every=100)
     assert sorted(told) == [100] and len(told[100]) == 2
