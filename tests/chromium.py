@@ -131,10 +131,19 @@ class Chromium:
     def wait_for(self, script):
         """Waits until an expression is true."""
         end = time.monotonic() + TIMEOUT
-        while not self.run(script):
+        while not self._is_true(script):
             if time.monotonic() > end:
                 raise TimeoutError(script)
             time.sleep(0.02)
+
+    def _is_true(self, script):
+        try:
+            return self.run(script)
+        except RuntimeError as error:
+            # Asked while one page gives way to the next.
+            if "navigated or closed" in str(error) or "context was destroyed" in str(error):
+                return False
+            raise
 
     def press(self, key, shift=False):
         text = {"Enter": "\r", " ": " "}.get(key)
