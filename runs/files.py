@@ -121,8 +121,8 @@ def discard(folder):
 
 def remove_leftovers(folder):
     """Removes the temporary files of a run that was killed while writing."""
-    for path in (*_own_files(folder, any_process := f".*{_TEMPORARY}"),
-                 *Path(folder).glob(IGNORE + any_process)):
+    pattern = f"*{_TEMPORARY}"  # of any process
+    for path in (*_own_files(folder, pattern), *Path(folder).glob(IGNORE + pattern)):
         path.unlink(missing_ok=True)
 
 
