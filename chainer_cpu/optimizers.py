@@ -27,7 +27,7 @@ class AdamRule(StockAdamRule):
         """The parameter, its gradient, m and v, which lie alike in memory; or None."""
         hp, array, grad, state = self.hyperparam, param.array, param.grad, self.state
         if (hp.amsgrad or hp.adabound or hp.weight_decay_rate or grad is None
-                or not (array.flags.c_contiguous or is_pixel_major(array))):
+                or not _is_dense(array)):
             return None
         for name in "mv":
             if state[name].strides != array.strides:  # as it comes from a checkpoint
@@ -37,6 +37,11 @@ class AdamRule(StockAdamRule):
         arrays = array, grad, state["m"], state["v"]
         is_fast = all(a.dtype == np.float32 and a.flags.writeable or a is grad for a in arrays)
         return arrays if is_fast and grad.dtype == np.float32 else None
+
+
+def _is_dense(array):
+    """Whether its numbers lie in a row, in one of the two orders that ours have."""
+    return array.flags.c_contiguous or is_pixel_major(array)
 
 
 def _alike(x, model):
@@ -90,16 +95,20 @@ def not_finite(params):
 
     A parameter that has no gradient, since the loss does not depend on it, has none of them.
     """
-    grads = [param.grad for param in params]
-    plain = [g is not None and g.dtype == np.float32
-             and (g.flags.c_contiguous or is_pixel_major(g)) for g in grads]
-    rows = [g for g, is_plain in zip(grads, plain) if is_plain]
-    fast = np.zeros(len(rows), np.int64)
-    if rows:
-        _workers.run(_kernels.NOT_FINITE, sum(g.size for g in rows) // 8, (rows[0].ravel("K"),), (),
-                     (_workers.addresses([(g,) for g in rows]), fast))
+    counts, places, fast = np.zeros(len(params), np.int64), [], []
+    for i, param in enumerate(params):
+        gradient = param.grad
+        if gradient is None:
+            continue
+        if gradient.dtype == np.float32 and _is_dense(gradient):
+            places.append(i)
+            fast.append(gradient)
+        else:
+            counts[i] = np.count_nonzero(~np.isfinite(gradient))
+    if fast:
+        found = np.zeros(len(fast), np.int64)
+        _workers.run(_kernels.NOT_FINITE, sum(g.size for g in fast) // 8, (fast[0].ravel("K"),), (),
+                     (_workers.addresses([(g,) for g in fast]), found))
         _workers.queue.flush()
-    counts = np.array([0 if g is None or is_plain else np.count_nonzero(~np.isfinite(g))
-                       for g, is_plain in zip(grads, plain)], np.int64)
-    counts[plain] = fast
+        counts[places] = found
     return counts

@@ -62,5 +62,5 @@ class Watch:
     def _compare(self, epoch, span):
         """The best Fréchet distance of the last span epochs, relative to the best before."""
         last = [figures["frechet"] for figures in self._after(epoch - span)]
-        before = [figures["frechet"] for figures in self._measured.values()][:-len(last)]
+        before = [figures["frechet"] for figures in self._until(epoch - span)]
         return min(last) / max(min(before, default=math.inf), 1e-9)

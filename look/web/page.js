@@ -63,10 +63,10 @@ let which; // run it is of, as text
 function take(run) {
   const { settings, losses, pictures: found } = run;
   const done = losses.epoch?.at(-1) ?? found.at(-1);
-  const { epochs, ...others } = settings;
-  which ??= JSON.stringify(others);
+  const { epochs, ...others } = settings, now = JSON.stringify(others);
+  which ??= now;
   // A new run in the folder has pictures of the same names, which the browser would not ask for again.
-  if (JSON.stringify(others) !== which) return location.reload();
+  if (now !== which) return location.reload();
   if (run.going) setTimeout(ask, 2000);
   // Nothing new; or somebody has the pointer in a curve, which must not be replaced under it.
   if (JSON.stringify(run) === known || (run.going && $("#charts :active"))) return;
