@@ -201,6 +201,7 @@ def test_the_old_run_stays_until_the_new_one_can_begin(cli, tmp_path, monkeypatc
     def interrupted(*_):
         os.kill(os.getpid(), signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     assert cli(*TINY, "--epochs", "1")[0] == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "result").iterdir()}
     monkeypatch.setattr(figures, "Judge", interrupted)
