@@ -415,27 +415,35 @@ def _overlap(begin, end, place, size):
 
 @_kernel
 def adam(share, shares, table, settings):
-    """Adam's update of many parameters, with their moments m and v, in one pass over memory.
+    """Adam's update of many parameters, and of an average of each, in one pass over memory.
 
-    table is (n, 5): the addresses of a parameter, its gradient, m and v, and their size.
-    settings: the step's size, 1 - beta1, 1 - beta2, eps.
+    table is (n, 6): the addresses of a parameter, its gradient, m, v and average, and their size.
+    Without a gradient (0) the parameter stays, without an average there is none to move.
+    settings: the step's size, 1 - beta1, 1 - beta2, eps, 1 - decay of the average.
     """
-    step, rate1, rate2, eps = settings[0], settings[1], settings[2], settings[3]
-    table = table.reshape((-1, 5))
-    total = table[:, 4].sum()
+    step, rate1, rate2, eps, rate = settings[0], settings[1], settings[2], settings[3], settings[4]
+    table = table.reshape((-1, 6))
+    total = table[:, 5].sum()
     begin, end, place = total * share // shares, total * (share + 1) // shares, 0
     for row in table:
-        low, high = _overlap(begin, end, place, row[4])
-        place += row[4]
+        low, high = _overlap(begin, end, place, row[5])
+        place += row[5]
         if low < high:
-            param = carray(pointer(row[0]), row[4], settings.dtype)[low:high]
-            grad = carray(pointer(row[1]), row[4], settings.dtype)[low:high]
-            m = carray(pointer(row[2]), row[4], settings.dtype)[low:high]
-            v = carray(pointer(row[3]), row[4], settings.dtype)[low:high]
-            for i in range(len(param)):
-                m[i] += rate1 * (grad[i] - m[i])
-                v[i] += rate2 * (grad[i] * grad[i] - v[i])
-                param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
+            param = carray(pointer(row[0]), row[5], settings.dtype)[low:high]
+            if row[1]:
+                grad = carray(pointer(row[1]), row[5], settings.dtype)[low:high]
+                m = carray(pointer(row[2]), row[5], settings.dtype)[low:high]
+                v = carray(pointer(row[3]), row[5], settings.dtype)[low:high]
+                for i in range(len(param)):
+                    m[i] += rate1 * (grad[i] - m[i])
+                    v[i] += rate2 * (grad[i] * grad[i] - v[i])
+                    param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
+            if row[4]:
+                # The parameter is still in the cache. In this form, rounding moves no average away
+                # from a parameter that stands still, however near decay is to 1.
+                average = carray(pointer(row[4]), row[5], settings.dtype)[low:high]
+                for i in range(len(param)):
+                    average[i] += rate * (param[i] - average[i])
 
 
 @_kernel

@@ -111,8 +111,9 @@ def _look_up(table, begin, end, columns, head):
 
 
 def addresses(arrays):
-    """Of rows of arrays, which lie alike, the addresses and the size: int64, a row each."""
-    table = np.array([[*map(id, row), row[0].size] for row in arrays], np.int64)
+    """A row for each row of arrays, which lie alike: their addresses (None: 0) and size, int64."""
+    table = np.array([[*(0 if x is None else id(x) for x in row), row[0].size] for row in arrays],
+                     np.int64)
     _look_up(table, 0, len(table), table.shape[1] - 1, _HEAD)
     return table
 

@@ -21,7 +21,7 @@ class AdamRule(StockAdamRule):
         if arrays is None:
             super().update_core_cpu(param)
         else:
-            _update(self, [arrays])
+            _update(self, [(*arrays, None)])
 
     def arrays(self, param):
         """The parameter, its gradient, m and v, which lie alike in memory; or None."""
@@ -51,12 +51,14 @@ def _alike(x, model):
     return copy
 
 
-def _update(rule, arrays):
+def _update(rule, rows, decay=1):
+    """Runs the kernel ADAM. Rows: a parameter, its gradient, m and v, and its average, or None."""
     hp = rule.hyperparam
     rule._check_eps(np.float32)
-    settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps), np.float32)
-    _workers.run(_kernels.ADAM, sum(row[0].size for row in arrays), (settings,), (),
-                 (_workers.addresses(arrays),))
+    settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps, 1 - decay),
+                        np.float32)
+    _workers.run(_kernels.ADAM, sum(row[0].size for row in rows), (settings,), (),
+                 (_workers.addresses(rows),))
     _workers.queue.flush()
 
 
@@ -68,15 +70,58 @@ class Adam(stock.Adam):
 
     def update(self, lossfun=None, *args, **kwds):
         """Chainer's update. Where there is nothing out of the ordinary, in one go."""
+        arrays = self._begin() if lossfun is None else None
+        if arrays is None:
+            super().update(lossfun, *args, **kwds)
+        else:
+            self._finish([(*row, None) for row in arrays])
+
+    def update_and_average(self, average, decay):
+        """Updates the target by its gradients, then moves average, a network like it, towards it.
+
+        Each parameter and each running statistic (a persistent array of floats) of average becomes
+        decay * average + (1 - decay) * target, with the target's numbers after the update; those
+        are to the last bit what update() leaves. decay lies between 0, which makes the two equal
+        but for rounding, and 1, which leaves average as it is.
+        Raises ValueError, before anything is changed, if decay lies elsewhere, or if the networks
+        differ in names, shapes or dtypes or share an array.
+        """
+        if not 0 <= decay <= 1:
+            raise ValueError(f"decay is {decay}, not between 0 and 1")
+        pairs = _pairs(self.target, average)
+        arrays = self._begin()
+        if arrays is None:
+            super().update()
+        updates, rows, others = {id(row[0]): row for row in arrays or ()}, [], []
+        for own, mean in pairs:
+            row = updates.pop(id(own), (own, None, None, None))
+            if (own.dtype == np.float32 and _is_dense(own) and own.strides == mean.strides
+                    and mean.flags.writeable):
+                rows.append((*row, mean))
+            else:
+                others.append((own, mean))
+                if row[1] is not None:
+                    rows.append((*row, None))
+        if rows:
+            self._finish(rows, decay)
+        for own, mean in others:
+            mean += mean.dtype.type(1 - decay) * (own - mean)
+
+    def _begin(self):
+        """Counts an update and returns what AdamRule.arrays does for each parameter; or None."""
         params = list(self.target.params())
-        if lossfun is None and self._is_plain(params):
-            arrays = [param.update_rule.arrays(param) for param in params]
-            if None not in arrays:
-                self.t += 1
-                for param in params:
-                    param.update_rule.t += 1
-                return _update(params[0].update_rule, arrays)
-        super().update(lossfun, *args, **kwds)
+        if not self._is_plain(params):
+            return None
+        arrays = [param.update_rule.arrays(param) for param in params]
+        if None in arrays:
+            return None
+        self.t += 1
+        for param in params:
+            param.update_rule.t += 1
+        return arrays
+
+    def _finish(self, rows, decay=1):
+        _update(next(self.target.params()).update_rule, rows, decay)
 
     def _is_plain(self, params):
         """Whether every parameter has the same rule, no hook, no scale and a state."""
@@ -88,6 +133,35 @@ class Adam(stock.Adam):
                         and param.update_rule.t == params[0].update_rule.t
                         and param.update_rule.state and param._loss_scale is None
                         for param in params))
+
+
+def _pairs(network, other):
+    """The arrays of two networks that belong together: parameters and running statistics."""
+    found, others = _arrays(network), _arrays(other)
+    if found.keys() != others.keys():
+        raise ValueError(f"networks differ: {min(found.keys() ^ others.keys())} is in one only")
+    for name, x in found.items():
+        y = others[name]
+        if x is y:
+            raise ValueError(f"networks share {name}: average a copy")
+        if x is None or y is None or x.shape != y.shape or x.dtype != y.dtype:
+            raise ValueError(f"networks differ: {name} is {_kind(x)} in one, "
+                             f"{_kind(y)} in the other")
+    return [(x, others[name]) for name, x in found.items()]
+
+
+def _arrays(network):
+    found = {name: param.array for name, param in network.namedparams()}
+    for path, link in network.namedlinks():
+        for name in link._persistent:
+            value = getattr(link, name)
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                found[f"{path.rstrip('/')}/{name}"] = value
+    return found
+
+
+def _kind(x):
+    return "not initialized" if x is None else f"{x.dtype} {x.shape}"
 
 
 def not_finite(params):
