@@ -36,7 +36,7 @@ bench: .venv/ready
 	@.venv-bench/bin/python -c 'import torch' 2>/dev/null \
 	  || .venv-bench/bin/python -m pip install --quiet --only-binary :all: torch==2.13.0 numpy \
 	  || echo "PyTorch 2.13.0 cannot be had here: the comparison goes without it."
-	@$(BIN)/python benchmarks/benchmark.py \
+	@$(BIN)/python -m benchmarks.benchmark \
 	  $$(.venv-bench/bin/python -c 'import torch' 2>/dev/null && echo --torch .venv-bench/bin/python)
 
 # -- the environment: begun again from nothing if it was broken off, its Python has gone, or PYTHON

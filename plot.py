@@ -5,7 +5,7 @@
 and losses, animate, strip, walk, nearest, page, play; --help explains them.
 """
 
-import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
+from lab import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
 
 import argparse
 import sys
@@ -13,11 +13,11 @@ import textwrap
 import warnings
 from pathlib import Path
 
-from cli.console import Console
-from cli.flags import Parser, whole
-from images.errors import DataError, DataWarning
-from look.tiles import draw_tiles, real_labels, save_png
-from runs.files import FolderError
+from lab.cli.console import Console
+from lab.cli.flags import Parser, whole
+from lab.images.errors import DataError, DataWarning
+from lab.look.tiles import draw_tiles, real_labels, save_png
+from lab.runs.files import FolderError
 
 
 def sample_grid(images, prob_real, path, title="", shown=None):
@@ -174,7 +174,7 @@ def main(argv=None):
     """Runs the command line. Returns the exit code: 0, 1, 2 or 130."""
     command, arguments = _parse(argv)
     # Loads Chainer and matplotlib, which --help does not wait for.
-    from look import curves, film, generated, page, play  # noqa: PLC0415
+    from lab.look import curves, film, generated, page, play  # noqa: PLC0415
 
     draw = {"samples": generated.samples, "losses": curves.losses, "animate": film.animate,
             "strip": film.strip, "walk": generated.walk, "nearest": generated.nearest,

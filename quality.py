@@ -2,20 +2,20 @@
 
     python quality.py result
 
-Every figure (judge/figures.py) compares samples with real images of the run's own data, so the
+Every figure (lab/judge/figures.py) compares samples with real images of the run's own data, so the
 table has two reference rows: real images that the judge holds out (the ceiling), and the untrained
 generator, epoch 0 (the floor).
 """
 
-import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
+from lab import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
 
 import argparse
 import sys
 
-from cli.console import Console
-from cli.flags import Parser
-from images.errors import DataError, DataWarning
-from runs.files import FolderError
+from lab.cli.console import Console
+from lab.cli.flags import Parser
+from lab.images.errors import DataError, DataWarning
+from lab.runs.files import FolderError
 
 
 def main(argv=None):
@@ -31,7 +31,7 @@ def main(argv=None):
                              "trainer.py)")
     given = parser.parse_args(argv)
     # Loads Chainer and scikit-learn, which --help does not wait for.
-    from judge import measured  # noqa: PLC0415
+    from lab.judge import measured  # noqa: PLC0415
 
     console = Console(parser.prog)
     try:

@@ -3,7 +3,7 @@
     python trainer.py --digit 0 --epochs 1000
 """
 
-import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
+from lab import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
 
 import math
 import sys
@@ -11,8 +11,9 @@ import sys
 import numpy as np
 
 import chainer_cpu
-from training import options
-from training.processes import ALONE
+from lab.training import options
+from lab.training.processes import ALONE
+from plot import sample_grid
 
 REAL, FAKE = 0, 1  # the discriminator's two logits
 
@@ -210,13 +211,13 @@ def main(argv=None):
     """Runs the command line. Returns the exit code: 0, 1, 2 or 128 + a signal's number."""
     given = options.parse(argv)  # exits with 2 on a bad flag
     # Loads Chainer and scikit-learn, which --help does not wait for.
-    from training.session import Session  # noqa: PLC0415
+    from lab.training.session import Session  # noqa: PLC0415
 
     with Session(given, Diverged) as session:  # errors and signals become a line and a code
         session.open()                         # the folder, and the images in it
         gen, dis = session.networks()          # untrained, from the seed
         session.train(Trainer(gen, dis, session.settings["alpha"], session.settings["beta1"],
-                              session.processes))
+                              session.processes), sample_grid)
     return session.exit_code
 
 

@@ -15,15 +15,14 @@ import sys
 import tempfile
 import time
 
-from arithmetic import gigaflop
-from contender import HERE, Contender
+# First: it takes away what in the environment would hold NumPy's BLAS back.
+from benchmarks.contender import HERE, Contender  # isort: skip
 
-sys.path.insert(0, str(HERE.parent))
+import numpy as np
+from tqdm import tqdm
 
-import numpy as np  # noqa: E402
-from tqdm import tqdm  # noqa: E402
-
-from cli.flags import Parser, whole  # noqa: E402
+from benchmarks.arithmetic import gigaflop
+from lab.cli.flags import Parser, whole
 
 NAMES = {"ours": "this project", "beside": "the other checkout",
          "author": "stock Chainer, the author's loop", "stock": "stock Chainer, our loop",
@@ -199,7 +198,10 @@ def main():
     chainer = [sys.executable, str(HERE / "on_chainer.py")]
     commands = {"ours": [chainer]}
     if args.beside:
-        commands["beside"] = [chainer, args.beside]
+        # Its own contender: the other checkout may have other rooms.
+        theirs = pathlib.Path(args.beside).resolve()
+        script = theirs / "benchmarks" / "on_chainer.py"
+        commands["beside"] = [[sys.executable, str(script)], theirs]
     commands |= {"author": [chainer], "stock": [chainer]}
     if args.torch:
         pytorch = [args.torch, str(HERE / "on_pytorch.py")]

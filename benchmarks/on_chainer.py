@@ -9,14 +9,14 @@ import importlib.metadata
 import sys
 
 import numpy as np
-from contender import serve
 
 import chainer_cpu
 import dcgan
-import networks
 import trainer
+from benchmarks.contender import serve
 from chainer_cpu import _workers
-from runs import checkpoint
+from lab import networks
+from lab.runs import checkpoint
 
 
 class Ours:

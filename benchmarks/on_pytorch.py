@@ -34,7 +34,7 @@ def post(channels):
 
 
 def paper(channels, size):
-    """Those of the DCGAN paper, as networks/paper.py has them."""
+    """Those of the DCGAN paper, as lab/networks/paper.py has them."""
     first = size // 16
     gen = nn.Sequential(
         nn.Linear(100, 512 * first**2), nn.Unflatten(1, (512, first, first)),

@@ -19,7 +19,7 @@ import threadpoolctl
 from tqdm import tqdm
 
 import trainer
-from runs import checkpoint
+from lab.runs import checkpoint
 
 HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL

@@ -6,21 +6,22 @@ import sys
 
 import numpy as np
 import pytest
-from arithmetic import gigaflop
-from benchmark import Measured
-from contender import HERE, Contender
-from on_chainer import Ours
 
-import networks
+from benchmarks.arithmetic import gigaflop
+from benchmarks.benchmark import Measured
+from benchmarks.contender import HERE, Contender
+from benchmarks.on_chainer import Ours
 from chainer_cpu import chainer
+from lab import networks
 
 
 def test_nothing_in_the_environment_holds_a_contender_back():
     """OpenBLAS reads it once, when NumPy is loaded."""
-    script = ("import benchmark, threadpoolctl; print([(info['architecture'], info['num_threads']) "
+    script = ("import benchmarks.benchmark, threadpoolctl\n"
+              "print([(info['architecture'], info['num_threads']) "
               "for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas'])")
-    said = [subprocess.run([sys.executable, "-c", script], cwd=HERE, capture_output=True, text=True,
-                           check=True, env={**os.environ, **held}).stdout
+    said = [subprocess.run([sys.executable, "-c", script], cwd=HERE.parent, capture_output=True,
+                           text=True, check=True, env={**os.environ, **held}).stdout
             for held in ({}, {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"})]
     assert said[0] == said[1] != ""
 

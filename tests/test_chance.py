@@ -1,6 +1,6 @@
-"""The measuring of the report: what benchmarks/chance.py keeps, and that it can be stopped."""
+"""The measuring of the report: what studies/chance.py keeps, and that it can be stopped."""
 
-from chance import main
+from studies.chance import main
 
 
 def test_a_course_that_was_stopped_goes_on_to_the_same_probabilities(tmp_path, capsys):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from runs import checkpoint
-from runs.checkpoint import CheckpointError
-from runs.files import replace_file
+from lab.runs import checkpoint
+from lab.runs.checkpoint import CheckpointError
+from lab.runs.files import replace_file
 
 
 def arrays(value=1.0):

@@ -16,11 +16,11 @@ import pytest
 from conftest import TINY
 from PIL import Image
 
-import cli as house
 from chainer_cpu import chainer
 from dcgan import Discriminator, Generator, draw
-from images import mnist, source
-from judge import figures
+from lab import cli as house
+from lab.images import mnist, source
+from lab.judge import figures
 from trainer import Trainer
 
 HERE = Path(__file__).resolve().parents[1]

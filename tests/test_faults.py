@@ -20,11 +20,10 @@ import numpy as np
 import pytest
 from faults import Calls, call, go_on, result, send_at
 
-import plot
 import trainer
-from images import mnist
-from runs import checkpoint, files
-from training import run
+from lab.images import mnist
+from lab.runs import checkpoint, files
+from lab.training import run
 
 resource = pytest.importorskip("resource", reason="these tests fork processes (POSIX)")
 
@@ -176,7 +175,7 @@ def test_the_real_script_killed_twenty_times_leaves_the_bytes_of_a_run_left_alon
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 PHASES = {"first step": (trainer.Trainer, "update", 1),
           "last of epoch": (trainer.Trainer, "update", 2),
-          "first of next": (trainer.Trainer, "update", 3), "drawing": (plot, "sample_grid", 3),
+          "first of next": (trainer.Trainer, "update", 3), "drawing": (trainer, "sample_grid", 3),
           "log": (files, "append_row", 1), "checkpoint": (checkpoint, "write", 2)}
 # Each phase with one signal, each signal in two phases; make test-faults takes all of them.
 SIGNALS = [pytest.param(*code, *phase, id=f"{name}-{code[1]}",
@@ -497,7 +496,7 @@ def test_a_file_size_limit_at_the_trial_write_names_file_and_need(golden, tmp_pa
     assert not checkpoint.paths(tmp_path / "run")
 
 
-@pytest.mark.parametrize("target, name, at", [(plot, "sample_grid", 4),
+@pytest.mark.parametrize("target, name, at", [(trainer, "sample_grid", 4),
                                               (files, "append_row", 1),
                                               (checkpoint, "write", 2)],
                          ids=["picture", "log", "checkpoint"])

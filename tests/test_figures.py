@@ -8,8 +8,8 @@ import scipy.linalg
 from threadpoolctl import threadpool_info
 
 from dcgan import Generator, draw
-from images import mnist
-from judge.figures import COLUMNS, Judge, best, frechet_distance
+from lab.images import mnist
+from lab.judge.figures import COLUMNS, Judge, best, frechet_distance
 
 FIGURES = COLUMNS[1:]
 

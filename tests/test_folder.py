@@ -1,4 +1,4 @@
-"""images/folder.py: a folder of pictures of all kinds, sound and broken, as squares of one size."""
+"""lab/images/folder.py: pictures of all kinds, sound and broken, as squares of one size."""
 
 import os
 import struct
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from images import folder
-from images.errors import DataError, DataPathError, DataWarning
+from lab.images import folder
+from lab.images.errors import DataError, DataPathError, DataWarning
 
 RED, GREEN, BLUE, WHITE, BLACK = (
     (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0))

@@ -11,39 +11,44 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Each floor may import those behind it. Rooms that share a floor do not know each other.
-ARROWS = ("trainer.py > training > plot.py > look > judge > runs > images networks"
-          " > dcgan.py > chainer_cpu > chainer")
-QUALITY = "quality.py > judge"  # and what is behind it
-EVERYBODY = "cli"               # imports none of the others
+HOUSE = "trainer.py > plot.py quality.py > lab > dcgan.py > chainer_cpu > chainer"
+LAB = "training > look > judge > runs > images networks"
+EVERYBODY = "cli"                        # imports none of the others
+GUESTS = "tests", "benchmarks", "studies"  # may import everything; nothing imports them
 
 # Inside functions: one import per program, after its flags are parsed, and Chainer behind shims.
 LATE = {
-    ("trainer.py", "training.session"),
-    ("plot.py", "look"),
-    ("quality.py", "judge"),
+    ("trainer.py", "lab.training.session"),
+    ("plot.py", "lab.look"),
+    ("quality.py", "lab.judge"),
     ("chainer_cpu/_compat.py", "chainer"),
-    ("training/processes.py", "chainermn"),  # asked for by mpiexec alone
+    ("lab/training/processes.py", "chainermn"),  # asked for by mpiexec alone
 }
 
-FLOORS = [floor.split() for floor in ARROWS.split(" > ")]
-OURS = {name.removesuffix(".py") for floor in FLOORS for name in floor} | {"quality", "cli"}
+
+def floors():
+    """The drawing as a list of sets of rooms, the highest floor first."""
+    drawn = HOUSE.replace("lab", LAB).split(" > ")
+    return [{name.removesuffix(".py") for name in floor.split()} for floor in drawn]
+
+
+OURS = set().union(*floors(), {EVERYBODY}) - {"chainer"}
 
 
 def files():
-    found = [path for path in ROOT.glob("*.py")]
-    found += [path for path in ROOT.glob("*/*.py") if path.parent.name in OURS]
+    """The files of all rooms."""
+    found = [*ROOT.glob("*.py"), *ROOT.glob("lab/*.py"), *ROOT.glob("lab/*/*.py"),
+             *ROOT.glob("chainer_cpu/*.py")]
     return sorted(found)
 
 
 def room(path):
-    return path.parent.name if path.parent != ROOT else path.stem
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    return inside[1] if inside[0] == "lab" and len(inside) > 2 else inside[0]
 
 
 def floor(name):
-    if name == "quality":
-        return floor(QUALITY.removeprefix("quality.py > ")) - 1
-    return next(i for i, rooms in enumerate(FLOORS) if name in (r.removesuffix(".py")
-                                                                for r in rooms))
+    return next(i for i, rooms in enumerate(floors()) if name in rooms)
 
 
 def imports(path):
@@ -57,17 +62,20 @@ def imports(path):
             yield from ((alias.name, node in late) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: names its room"
-            yield node.module, node in late
+            if node.module == "lab":
+                yield from ((f"lab.{alias.name}", node in late) for alias in node.names)
+            else:
+                yield node.module, node in late
 
 
 def wrong(path):
     """The imports of a file that go against the arrows."""
     here = room(path)
     for module, _ in imports(path):
-        there = module.partition(".")[0]
-        if there not in OURS | {"chainer"} or there == here or there == EVERYBODY:
+        there = module.removeprefix("lab.").partition(".")[0]
+        if there not in OURS | {"chainer", *GUESTS} or there in (here, EVERYBODY):
             continue
-        if here == EVERYBODY or there == "quality" or floor(there) <= floor(here):
+        if there in GUESTS or here == EVERYBODY or floor(there) <= floor(here):
             yield f"{path.relative_to(ROOT)} imports {module}"
         elif there == "chainer" and here != "chainer_cpu":
             yield f"{path.relative_to(ROOT)} imports {module}, not from chainer_cpu"
@@ -78,28 +86,43 @@ def test_no_import_goes_against_the_arrows(path):
     assert list(wrong(path)) == []
 
 
-def test_an_import_turned_round_is_noticed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("file, line", [
+    ("lab/runs/turned.py", "from lab.look import page"), ("lab/look/turned.py", "import trainer"),
+    ("lab/training/turned.py", "from plot import sample_grid"),
+    ("lab/images/turned.py", "from lab import runs"), ("lab/images/turned.py", "import lab.runs"),
+    ("lab/networks/turned.py", "from lab.images import mnist"),
+    ("lab/cli/turned.py", "from lab.runs import files"), ("plot.py", "import quality"),
+    ("lab/judge/turned.py", "import quality"), ("lab/look/turned.py", "import chainer"),
+    ("chainer_cpu/turned.py", "import dcgan"), ("dcgan.py", "from lab.networks import paper"),
+    ("lab/runs/turned.py", "from studies import chance")])
+def test_an_arrow_turned_round_is_noticed(tmp_path, monkeypatch, file, line):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    for room_, line in (("runs", "from look import page"), ("look", "import trainer"),
-                        ("chainer_cpu", "import dcgan"), ("images", "from runs import files"),
-                        ("cli", "from runs import files"), ("training", "import quality"),
-                        ("judge", "import plot"), ("look", "import chainer")):
-        (tmp_path / room_).mkdir(exist_ok=True)
-        path = tmp_path / room_ / "turned.py"
-        path.write_text(f"def f():\n    {line}\n")
-        assert list(wrong(path)), line
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"def f():\n    {line}\n")
+    assert list(wrong(path))
+
+
+def test_every_room_is_drawn():
+    assert {room(path) for path in files()} == OURS | {"lab"}
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_stand_at_the_top_but_for_the_named_ones(path):
     late = [module for module, inside in imports(path) if inside]
-    named = [module for file, module in LATE if file == path.relative_to(ROOT).as_posix()]
-    assert late == named
+    named = {module for file, module in LATE if file == path.relative_to(ROOT).as_posix()}
+    assert {name if name in named else name.rpartition(".")[0] for name in late} == named
 
 
 def test_at_the_top_stand_four_scripts():
     assert {path.name for path in ROOT.glob("*.py")} == {"dcgan.py", "trainer.py", "plot.py",
                                                          "quality.py"}
+
+
+def test_no_file_changes_the_path_of_modules():
+    assert not [path for path in (*files(), *ROOT.glob("benchmarks/*.py"),
+                                  *ROOT.glob("studies/*.py"))
+                if "sys.path" in path.read_text(encoding="utf-8")]
 
 
 def test_the_training_script_loads_its_own_file_once():
@@ -126,4 +149,4 @@ def test_only_the_processes_know_of_mpi():
                           path.read_text(encoding="utf-8"), re.IGNORECASE)]
     # What takes a communicator names the kind that it takes.
     assert named == ["chainer_cpu/_normalization.py", "chainer_cpu/functions.py",
-                     "chainer_cpu/links.py", "training/processes.py"]
+                     "chainer_cpu/links.py", "lab/training/processes.py"]

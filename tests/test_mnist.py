@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import _openml, load_digits
 
-from images import mnist
-from images import openml as source
-from images.errors import DataError, DataPathError, DataWarning
+from lab.images import mnist
+from lab.images import openml as source
+from lab.images.errors import DataError, DataPathError, DataWarning
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "mnist"
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"

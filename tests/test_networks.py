@@ -1,12 +1,12 @@
-"""networks/: the paper's networks, and which networks a run's settings mean."""
+"""lab/networks/: the paper's networks, and which networks a run's settings mean."""
 
 import numpy as np
 import pytest
 
 import dcgan
-import networks
 from chainer_cpu import chainer
-from networks import paper
+from lab import networks
+from lab.networks import paper
 
 SETTINGS = {"z_dim": 6, "channels": 3, "sizes": "listing"}
 

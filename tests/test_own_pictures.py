@@ -14,17 +14,17 @@ from faults import result
 from PIL import Image
 
 import dcgan
-import networks
 import plot
 import quality
 import trainer
-from images import mnist, source
-from images.dataset import Images
-from images.errors import DataWarning
-from look import film
-from look.generated import nearest_of
-from look.tiles import on_scale, to_pixels
-from runs import saved
+from lab import networks
+from lab.images import mnist, source
+from lab.images.dataset import Images
+from lab.images.errors import DataWarning
+from lab.look import film
+from lab.look.generated import nearest_of
+from lab.look.tiles import on_scale, to_pixels
+from lab.runs import saved
 
 TRAIN = ("--epochs", "2", "--batch-size", "20", "--z-dim", "8", "--quality-every", "1")
 SIZES = (28, 32, 48)

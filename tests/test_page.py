@@ -12,10 +12,10 @@ from conftest import TINY
 from PIL import Image
 
 import trainer
-from look import page
+from lab.look import page
+from lab.runs import files
+from lab.runs.files import FolderError
 from plot import sample_grid
-from runs import files
-from runs.files import FolderError
 
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None, reason="Chromium is not installed: the page was not operated in a browser "
@@ -297,7 +297,7 @@ def test_while_the_run_goes_on_new_epochs_come_by_themselves(browser, run):
 
 def test_the_trainer_tells_the_page_of_every_epoch(tmp_path, monkeypatch):
     """Not only of those with a checkpoint; here there is none between the first and the last."""
-    monkeypatch.setattr("training.run.SECONDS_PER_PAGE", 0)
+    monkeypatch.setattr("lab.training.run.SECONDS_PER_PAGE", 0)
     told, write = [], page.write
 
     def listen(run):

@@ -12,15 +12,15 @@ from chromium import PROGRAM, Chromium
 from PIL import Image
 
 import dcgan
-import networks
 import plot
 import trainer
 from chainer_cpu import chainer
-from look import page, play
-from look.generated import great_circle, latent, prob_real
-from look.tiles import to_pixels
-from runs import checkpoint, files, saved
-from runs.files import FolderError
+from lab import networks
+from lab.look import page, play
+from lab.look.generated import great_circle, latent, prob_real
+from lab.look.tiles import to_pixels
+from lab.runs import checkpoint, files, saved
+from lab.runs.files import FolderError
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
 SEEDS = 0, 3, 2**32 - 1

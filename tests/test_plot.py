@@ -12,11 +12,11 @@ from PIL import Image
 
 import dcgan
 import plot
-from images import mnist
-from look import curves, film, generated
-from look.tiles import to_pixels
+from lab.images import mnist
+from lab.look import curves, film, generated
+from lab.look.tiles import to_pixels
+from lab.runs import files, saved
 from plot import sample_grid
-from runs import files, saved
 
 COMMANDS = ("samples", "losses", "animate", "strip", "walk", "nearest", "page")
 

@@ -8,10 +8,10 @@ from PIL import Image
 
 import plot
 from dcgan import Generator, draw
-from images import mnist
-from judge.figures import standardize
-from look.generated import latent
-from runs import saved
+from lab.images import mnist
+from lab.judge.figures import standardize
+from lab.look.generated import latent
+from lab.runs import saved
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 each = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"],

@@ -15,8 +15,8 @@ from faults import result
 
 import trainer
 from chainer_cpu import chainer, links
-from runs import checkpoint
-from training import processes
+from lab.runs import checkpoint
+from lab.training import processes
 
 HOME = Path(__file__).resolve().parents[1]
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join((os.path.dirname(sys.executable),
@@ -46,8 +46,9 @@ def mpiexec(n, *command):
 
 PROGRAM = """
 import hashlib, json, numpy as np
-import networks, trainer
-from training import processes
+import trainer
+from lab import networks
+from lab.training import processes
 together = processes.join()
 np.random.seed(0)
 settings = {"z_dim": 10, "channels": 1, "sizes": "listing"}
@@ -153,7 +154,7 @@ DISTURBED = """
 import os, sys
 import numpy as np
 import trainer
-from images import source
+from lab.images import source
 what, number = sys.argv[1], int(sys.argv[2])
 if int(os.environ["OMPI_COMM_WORLD_RANK"]) == number:
     update, load, calls = trainer.Trainer.update, source.load, []

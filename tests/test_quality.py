@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import quality
-from images import mnist
-from judge import figures, measured
-from judge.figures import COLUMNS, Judge
-from runs import files
+from lab.images import mnist
+from lab.judge import figures, measured
+from lab.judge.figures import COLUMNS, Judge
+from lab.runs import files
 
 HERE = Path(__file__).resolve().parents[1]
 FIGURES = COLUMNS[1:]

@@ -8,10 +8,10 @@ from conftest import TINY
 
 from chainer_cpu import chainer
 from dcgan import Generator
-from look import play
-from runs import checkpoint, files, saved
-from runs.files import FolderError
-from training import run
+from lab.look import play
+from lab.runs import checkpoint, files, saved
+from lab.runs.files import FolderError
+from lab.training import run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import plot
-from look import tiles
+from lab.look import tiles
 
 
 @pytest.fixture

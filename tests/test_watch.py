@@ -2,7 +2,7 @@
 
 import pytest
 
-from judge.watch import Watch
+from lab.judge.watch import Watch
 
 
 def warnings_of(frechet, diversity=0.7, loss_dis=0.5, prob=(0.7, 0.3), epochs=300, every=10):

@@ -1,0 +1,37 @@
+"""What every command says and hears. Imports none of the other rooms.
+
+Imported first by every script: on a Python that lacks what we need it ends the program with a line
+that names the environment, before NumPy's traceback does.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+NEEDED = ("numpy", "PIL", "tqdm", "chainer", "numba", "scipy", "sklearn", "matplotlib", "filelock",
+          "platformdirs", "threadpoolctl")
+
+
+def from_here(path):
+    """A path as one would type it where one is, relative if that is not longer."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:  # Windows: on another drive
+        return str(path)
+
+
+def _check_environment():
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    home = Path(__file__).resolve().parents[2]
+    script = os.path.basename(sys.argv[0]) or "python"
+    python = home / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    advice = (f"use {from_here(python)} {from_here(home / script)}" if python.exists()
+              else f"set up the environment with make train in {home}, or see requirements.txt")
+    sys.exit(f"{script}: error: {missing[0]} is not installed here (Python, {sys.executable}); "
+             f"{advice}")
+
+
+_check_environment()

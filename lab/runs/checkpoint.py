@@ -1,0 +1,154 @@
+"""The whole state of a run in one file, written atomically and checked whole when it is read.
+
+A checkpoint is an .npz of plain arrays, no pickles: the state of the trainer, the losses so far, a
+"meta" member (JSON: settings, environment, format) and a SHA-256 over all of it. The two newest are
+kept, so that a damaged one costs some epochs and not the run.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from lab.runs.files import replace_file
+
+FORMAT = 1
+
+
+class CheckpointError(Exception):
+    """No checkpoint can be used; the message is a line for the user."""
+
+
+def paths(folder):
+    """The checkpoints in folder, the newest (by the epoch in the name) first."""
+    found = [(int(match[1]), path) for path in Path(folder).glob("checkpoint-*.npz")
+             if (match := re.fullmatch(r"checkpoint-(\d+)\.npz", path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def write(folder, epoch, arrays, meta):
+    """Writes the checkpoint of an epoch; it and the one before it stay, older ones go.
+
+    arrays: dict of arrays; meta: dict of plain values. OSError names the file and what it needs.
+    """
+    contents = {**arrays, "meta": _text({**meta, "format": FORMAT})}
+    contents["sha256"] = np.frombuffer(_digest(contents), np.uint8)
+    path = Path(folder) / f"checkpoint-{epoch:04d}.npz"
+    try:
+        replace_file(path, lambda file: np.savez(file, **contents))
+    except OSError as error:
+        size = sum(array.nbytes for array in contents.values()) / 1e6
+        raise OSError(error.errno, f"{error.strerror}, a checkpoint needs {size:.0f} MB",
+                      str(path)) from error
+    for old in paths(folder)[2:]:
+        old.unlink()
+
+
+def read(path):
+    """Returns (arrays, meta) of a checkpoint. CheckpointError says what is wrong with it."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
+            contents = {name: members[name] for name in members.files}
+        meta = json.loads(contents["meta"].tobytes())
+        if meta["format"] != FORMAT:
+            raise _WrongFormat(f"has format {meta['format']}, this version reads {FORMAT}")
+        stored = contents.pop("sha256").tobytes()
+    except _WrongFormat:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError,
+            NotImplementedError, MemoryError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise CheckpointError(f"cannot be read, {type(error).__name__}: {error}") from None
+    if _digest(contents) != stored:
+        raise CheckpointError("its SHA-256 does not match its contents")
+    del contents["meta"]
+    return contents, meta
+
+
+class _WrongFormat(CheckpointError):
+    """Written by another version: not damaged, and not to be touched."""
+
+
+def read_newest(folder, warn):
+    """Returns (arrays, meta) of the newest good checkpoint in folder.
+
+    A damaged one is renamed to *.damaged, warn(line) says so, and the one before it is taken.
+    CheckpointError if none is left, with the reason for each, or if one has another format.
+    """
+    good, reasons = [], []
+    for path in paths(folder):
+        try:
+            good.append(read(path))
+        except _WrongFormat as error:
+            raise CheckpointError(f"the checkpoint {error} ({path}); continue with the version "
+                                  "that wrote it") from None
+        except CheckpointError as error:
+            reasons.append((path, error))
+    if not good:
+        found = "; ".join(f"{path.name} {error}" for path, error in reasons) or "none found"
+        raise CheckpointError(f"no checkpoint to resume from ({folder}, {found}); start the run "
+                              "without --resume")
+    for path, error in reasons:
+        aside = path.with_suffix(".damaged")
+        os.replace(path, aside)
+        warn(f"a checkpoint is damaged ({path}, {error}); kept as {aside.name}, an older one is "
+             "used")
+    return max(good, key=lambda found: (found[1]["epoch"], found[1]["iteration"]))
+
+
+def check(arrays, like):
+    """Raises CheckpointError unless arrays has the names, shapes and dtypes of like."""
+    for name in sorted(set(arrays) ^ set(like)):
+        raise CheckpointError(f"{name} is {'missing' if name in like else 'not expected'}")
+    for name, array in arrays.items():
+        if array.shape != like[name].shape or array.dtype != like[name].dtype:
+            raise CheckpointError(f"{name} is {array.dtype} {array.shape}, expected "
+                                  f"{like[name].dtype} {like[name].shape}")
+
+
+def check_finite(arrays):
+    """Raises CheckpointError if an array holds NaN or infinity."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(f"{name} holds NaN or infinity")
+
+
+def _text(value):
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+
+def _digest(contents):
+    digest = hashlib.sha256()
+    for name in sorted(contents):
+        array = contents[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def environment():
+    """What the bits of a result depend on besides seed and settings: a dict of short strings."""
+    versions = {name: importlib.metadata.version(name)
+                for name in ("numpy", "scipy", "numba", "chainer")}
+    return {"python": platform.python_version(), **versions, "blas": blas(),
+            "machine": f"{platform.system()} {platform.machine()}"}
+
+
+def blas():
+    """The BLAS in a phrase: library, version, kernel, threads."""
+    libraries = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
+    # NumPy and SciPy each bring one; the networks' products are SciPy's.
+    libraries.sort(key=lambda info: "numpy" in info["filepath"])
+    if not libraries:
+        return "unknown to threadpoolctl"
+    info = libraries[0]
+    kernel = f" ({info['architecture']})" if info.get("architecture") else ""
+    threads = info["num_threads"]
+    return (f"{info['internal_api']} {info['version']}{kernel}, "
+            f"{threads} thread{'s' * (threads > 1)}")

@@ -1,0 +1,114 @@
+"""The flags of trainer.py: names, defaults, what is allowed, what they mean."""
+
+import argparse
+import re
+
+from lab.cli.flags import Parser, number, whole
+from lab.training import processes
+
+# Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
+RECIPES = {"post": {"alpha": 0.001, "beta1": 0.9}, "paper": {"alpha": 0.0002, "beta1": 0.5}}
+# A batch of 100 is that of the author's script of 11 November 2016: unlike the 1000 of the last one
+# before the post, it draws the post's firm zeros with today's weights (docs/reproduction.md).
+DEFAULTS = {
+    "digit": 0, "epochs": 1000, "batch_size": 100, "recipe": "post", "z_dim": 100, "seed": 0,
+    "size": 28, "sizes": "listing", "data": "auto", "picture_every": 1, "quality_every": 10,
+    "checkpoint_every": 10,
+}
+# For a folder of pictures; docs/decisions.md has the figures of both recipes.
+PICTURES = {"digit": None, "recipe": "paper"}
+
+
+def _digit(text):
+    if text == "all":
+        return text
+    if not re.fullmatch(r"[0-9]", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a digit, 0 to 9, or all")
+    return int(text)
+
+
+def _size(text):
+    if text not in map(str, (28, *range(32, 129, 16))):
+        raise argparse.ArgumentTypeError(f"'{text}' is not 28 or a multiple of 16, 32 to 128")
+    return int(text)
+
+
+def parse(argv):
+    """Returns a dict of the flags that were given, and only those. Exits with 2 on a bad one."""
+    parser = Parser(
+        prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Trains the DCGAN of the post \"DCGANをChainerで実装\" on MNIST or on\n"
+                    "pictures of your own, on the CPU, and writes a picture after every epoch.",
+        epilog="examples:\n"
+               "  python trainer.py --digit 0 --epochs 1000     the post's run\n"
+               "  python trainer.py --recipe paper --epochs 20  rough zeros in minutes\n"
+               "  python trainer.py --data my-pictures          pictures of your own\n"
+               "  python trainer.py --resume                    go on after an interruption\n")
+    parser.speaks = processes.is_first()
+    post, paper = RECIPES["post"], RECIPES["paper"]
+
+    def by_recipe(name):
+        return f"(default: {post[name]}; {paper[name]} with recipe paper)"
+
+    add = parser.add_argument_group("what to learn").add_argument
+    add("--digit", type=_digit, metavar="D",
+        help="the digit to learn, 0 to 9, or all (default: 0); not with pictures, where a "
+             "sub-folder is a class: name it")
+    add("--data", metavar="WHERE",
+        help="where images come from: openml downloads MNIST once; digits is scikit-learn's small "
+             "8x8 set, enlarged; a PATH is a folder with pictures, in it or below it, or with "
+             "MNIST's four IDX files; auto takes the folder in MNIST_DIR, the earlier download, "
+             "OpenML or digits, the first there is (default: auto)")
+    add("--size", type=_size, metavar="N",
+        help="width and height of pictures: 28 has the post's networks, 32, 48, 64, 80, 96, 112 "
+             "and 128 those of the DCGAN paper; time grows with the square (default: 28)")
+
+    add = parser.add_argument_group("how to learn").add_argument
+    add("--epochs", type=whole(1), metavar="N",
+        help="passes over the images (default: 1000)")
+    add("--batch-size", type=whole(2), metavar="N",
+        help="images per iteration (default: 100, or all images if there are fewer); the "
+             "author's last script has 1000")
+    add("--recipe", choices=RECIPES,
+        help="post: Adam's settings in the post's code; paper: those of the DCGAN paper, better "
+             "pictures sooner. --alpha and --beta1 win over it (default: post; with pictures "
+             "paper)")
+    add("--alpha", type=number("a number above 0", lambda x: x > 0), metavar="X",
+        help=f"Adam's step size {by_recipe('alpha')}")
+    add("--beta1", type=number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
+        help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
+    add("--z-dim", type=whole(1, 10_000), metavar="N",
+        help="length of the latent vector z (default: 100)")
+    add("--sizes", choices=("listing", "comment"),
+        help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its "
+             "comments say, 3-4-5-10-28 (default: listing)")
+    add("--seed", type=whole(0, 2**32 - 1), metavar="N",
+        help="the same seed gives the same run (default: 0)")
+
+    add = parser.add_argument_group("what to keep").add_argument
+    add("--out", metavar="FOLDER",
+        help="folder for the results (default: result)")
+    add("--picture-every", type=whole(1), metavar="N",
+        help="epochs from picture to picture (default: 1)")
+    add("--quality-every", type=whole(0), metavar="N",
+        help="epochs from one measurement of the samples' quality to the next; 0 for none "
+             "(default: 10)")
+    add("--checkpoint-every", type=whole(1), metavar="N",
+        help="epochs from checkpoint to checkpoint; one is also written at the end and when the "
+             "run is interrupted (default: 10)")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--overwrite", action="store_true",
+                       help="discard the run that FOLDER holds")
+    group.add_argument("--resume", action="store_true",
+                       help="go on with the run in FOLDER, with its settings; only --epochs may be "
+                            "given anew, and only larger")
+    return vars(parser.parse_args(argv))
+
+
+def complete(given, pictures=False):
+    """The settings of a new run: the flags given, then the recipe, then the defaults."""
+    defaults = {**DEFAULTS, **PICTURES} if pictures else DEFAULTS
+    recipe = RECIPES[given.get("recipe", defaults["recipe"])]
+    return {**defaults, **recipe, **{key: value for key, value in given.items()
+                                     if key in defaults or key in recipe}}
