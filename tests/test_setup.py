@@ -1,0 +1,21 @@
+"""Getting the project to run: what pip answers, and what make does."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("how", [[], ["--editable"]], ids=["plain", "editable"])
+def test_pip_install_ends_with_what_to_type_instead(tmp_path, how):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "lab" / "cli", tmp_path / "lab" / "cli")
+    command = [sys.executable, "-m", "pip", "install", "--no-index", *how, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "type `make train`" in done.stderr
+    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) < 20
