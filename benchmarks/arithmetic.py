@@ -1,19 +1,23 @@
 """What a training step has to compute, whoever computes more."""
 
+from lab import networks
+from lab.networks.layers import convolutions
+
 
 def gigaflop(size, channels):
     """What a step needs per image: multiplications and additions, cropped taps left out."""
-    if size == 28:
-        maps, layers = (3, 4, 6, 10, 28), [(2, 2, 1)] * 3 + [(3, 3, 1)]
-    else:
-        maps, layers = [size * 2 ** i // 16 for i in range(5)], [(4, 2, 1)] * 4
-    depths = (512, 256, 128, 64, channels)
-    # Of each deconvolution of G, and of the convolution of D that mirrors it.
-    products = [
-        depths[i] * depths[i + 1] * sum(0 <= stride * p + tap - pad < maps[i + 1]
-                                        for p in range(maps[i]) for tap in range(ksize)) ** 2
-        for i, (ksize, stride, pad) in enumerate(layers)]
-    linear = 512 * maps[0] ** 2
+    settings = {"z_dim": 100, "channels": channels, "size": size, "sizes": "listing"}
+    gen, dis = networks.build(settings)
+    G = [_products(c) for c in convolutions(gen, networks.of(settings).GENERATOR, 1)]
+    D = [_products(c) for c in convolutions(dis, networks.of(settings).DISCRIMINATOR, size)]
     # G forward, D forward twice; back: to D's input, through G, and D's parameters twice. First
     # layers need no gradient of their inputs, but for D's in the generator's loss.
-    return 2e-9 * (10 * sum(products) - 2 * products[-1] + 2 * 100 * linear + 7 * 2 * linear)
+    return 2e-9 * (3 * sum(G) - G[0] + 7 * sum(D) - 2 * D[0])
+
+
+def _products(c):
+    """The multiplications of a layer for one image."""
+    small, large = sorted((c.in_size, c.out_size))
+    inputs, outputs, ksize, _ = c.W.shape
+    return inputs * outputs * sum(0 <= c.stride * p + tap - c.pad < large
+                                  for p in range(small) for tap in range(ksize)) ** 2

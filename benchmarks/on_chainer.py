@@ -57,7 +57,7 @@ class Stock(Ours):
 
     def __init__(self):
         chainer = chainer_cpu.chainer
-        for module in (dcgan, networks.paper):
+        for module in (dcgan, *map(networks.module, networks.TABLE)):
             module.F, module.L = chainer.functions, chainer.links
         # What the trainer takes from us that Chainer has elsewhere, or not at all.
         chainer.functions.grad, chainer.optimizers.not_finite = chainer.grad, _not_finite

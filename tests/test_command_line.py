@@ -278,10 +278,11 @@ def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():
     assert done.returncode == 0, done.stderr
     for flag, default in (("--digit", 0), ("--epochs", 1000), ("--batch-size", 100),
                           ("--z-dim", 100), ("--alpha", 0.001), ("--beta1", 0.9), ("--seed", 0),
-                          ("--sizes", "listing"), ("--data", "auto"), ("--out", "result"),
+                          ("--maps", "listing"), ("--data", "auto"), ("--out", "result"),
                           ("--picture-every", 1), ("--recipe", "post"), ("--size", 28)):
         text = done.stdout[done.stdout.index(f"\n  {flag} "):]
         assert f"default: {default}" in text[:text.index(")") + 1].replace("\n", " "), flag
+    assert "--sizes" not in done.stdout  # the old name of --maps
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

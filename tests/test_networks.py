@@ -7,6 +7,7 @@ import dcgan
 from chainer_cpu import chainer
 from lab import networks
 from lab.networks import paper
+from lab.networks.layers import convolutions
 
 SETTINGS = {"z_dim": 6, "channels": 3, "sizes": "listing"}
 
@@ -73,8 +74,54 @@ def chain(y):
 
 @pytest.mark.parametrize("size", (0, 16, 28, 40, 144, 64.5))
 def test_other_sizes_are_refused_by_the_paper_s_networks(size):
-    with pytest.raises(ValueError, match="multiple of 16 from 32 to 128"):
+    with pytest.raises(ValueError, match="none of 32, 48, 64, 80, 96, 112, 128"):
         paper.Generator(size=size)
+
+
+@pytest.mark.parametrize("size", (0, 16, 40, 144, 64.5, "64", None))
+def test_a_size_that_no_networks_have_is_refused_with_those_that_there_are(size):
+    with pytest.raises(ValueError, match="28, 32, 48, 64, 80, 96, 112, 128"):
+        networks.build({**SETTINGS, "size": size})
+
+
+SIZES = [(name, size) for name, row in networks.TABLE.items() for size in row.sizes if size < 80]
+
+
+@pytest.mark.parametrize("name, size", SIZES)
+def test_the_layers_that_a_module_describes_compute_what_its_networks_do(name, size):
+    """Chainer's own functions, in the order described, beside the networks' forward."""
+    for maps in networks.TABLE[name].maps or ("listing",):
+        settings = {**SETTINGS, "size": size, "sizes": maps}
+        gen, dis = networks.build(settings)
+        module, z = networks.of(settings), latent(3)
+        x = dcgan.draw(gen, z)
+        np.testing.assert_allclose(run(convolutions(gen, module.GENERATOR, 1),
+                                       z.reshape(3, 6, 1, 1)), x, rtol=1e-4, atol=1e-5)
+        with chainer.using_config("train", False):
+            logits = dis(x).array
+        np.testing.assert_allclose(run(convolutions(dis, module.DISCRIMINATOR, size), x)[..., 0, 0],
+                                   logits, rtol=1e-4, atol=1e-5)
+        low, high = module.VALUES if module.BOUNDED else (-np.inf, np.inf)
+        assert low <= x.min() and x.max() <= high
+
+
+def run(layers, x):
+    """The layers on maps x, by Chainer's own functions."""
+    F = chainer.functions
+    for layer in layers:
+        assert x.shape[2] == layer.in_size
+        convolve = F.deconvolution_2d if layer.up else F.convolution_2d
+        x = convolve(x, layer.W, stride=layer.stride, pad=layer.pad).array
+        bias = layer.b.T.reshape(-1, *x.shape[2:]) if layer.b.ndim == 2 else layer.b[:, None, None]
+        x = x + bias
+        assert x.shape[2] == layer.out_size
+        if layer.norm:
+            norm = layer.norm
+            x = F.fixed_batch_normalization(x, norm.gamma.array, norm.beta.array, norm.avg_mean,
+                                            norm.avg_var, norm.eps).array
+        x = np.where(x < 0, layer.layer.slope * x, x)
+        x = np.tanh(x) if layer.layer.tanh else x
+    return x
 
 
 @pytest.mark.parametrize("sizes", dcgan.SIZES)

@@ -1,42 +1,77 @@
-"""Which networks a run has: the post's (dcgan.py), or for other sizes the paper's (paper.py)."""
+"""Which networks a run has: a table of modules, each of which describes its own networks.
 
-import dcgan
-from lab.networks import paper
+A module of this room has
+
+    build(settings)             a new (Generator, Discriminator), weights from NumPy's global stream
+    map_sizes(settings)         the sizes of the generator's maps, from the first to the image
+    VALUES                      (black, white): what a pixel of 0 and one of 255 are to the networks
+    BOUNDED                     whether the generator's images keep to VALUES
+    GENERATOR, DISCRIMINATOR    their layers in the order of the data, tuples of layers.Layer
+
+Both networks take and give images float32 (N, channels, size, size).
+"""
+
+import importlib
+from typing import NamedTuple
 
 POST_SIZE = 28
+
+
+class Row(NamedTuple):
+    """What the command line says of a module's networks, before Chainer is loaded."""
+
+    label: str        # whose they are
+    sizes: tuple      # of images, in pixels, that they can have
+    maps: tuple = ()  # values of --maps, where there is a choice
+
+
+TABLE = {
+    "post": Row("the post's networks", (POST_SIZE,), maps=("listing", "comment")),
+    "paper": Row("those of the DCGAN paper", tuple(range(32, 129, 16))),
+}
+
+
+def named(size):
+    """The name in TABLE of the networks for images of size x size. ValueError if there are none."""
+    for name, row in TABLE.items():
+        if size in row.sizes:
+            return name
+    raise ValueError(f"no networks have the size {size}; there are "
+                     f"{', '.join(str(size) for row in TABLE.values() for size in row.sizes)}")
+
+
+def of(settings):
+    """The module that describes the networks of a run's settings, a dict.
+
+    A run from before there were sizes has none and means 28. Raises ValueError for other sizes.
+    """
+    return module(named(settings.get("size", POST_SIZE)))
+
+
+def module(name):
+    """A module of TABLE, loaded here: it needs Chainer, for which --help does not wait."""
+    return importlib.import_module(f"lab.networks.{name}")
 
 
 def build(settings):
     """A new (Generator, Discriminator) of a run's settings, initial weights from NumPy's stream.
 
-    settings: a dict with "z_dim" and "channels", "size" (28, or a multiple of 16 from 32 to 128; a
-    run of before there were sizes has none and means 28), and at 28 "sizes" ("listing" or
-    "comment"). Both networks take and give images float32 (N, channels, size, size), whose values
-    value_range() tells. Raises KeyError, TypeError or ValueError if the settings mean no networks.
+    settings: a dict with "z_dim" and "channels", "size" (one of TABLE's), and at 28 "sizes"
+    ("listing" or "comment"). Raises KeyError, TypeError or ValueError if they mean no networks.
     """
-    size, channels = settings.get("size", POST_SIZE), settings["channels"]
-    if size == POST_SIZE:
-        sizes = dcgan.SIZES[settings["sizes"]]
-        return (dcgan.Generator(settings["z_dim"], channels, sizes),
-                dcgan.Discriminator(channels, sizes))
-    return paper.Generator(settings["z_dim"], channels, size), paper.Discriminator(channels, size)
+    return of(settings).build(settings)
 
 
 def value_range(settings):
     """(black, white): what a pixel of 0 and one of 255 are to the networks of these settings."""
-    return (0, 1) if settings.get("size", POST_SIZE) == POST_SIZE else paper.VALUE_RANGE
+    return of(settings).VALUES
 
 
 def shown_range(settings):
     """value_range(settings), or None if the generator's images do not keep to it."""
-    return None if settings.get("size", POST_SIZE) == POST_SIZE else paper.VALUE_RANGE
+    return of(settings).VALUES if of(settings).BOUNDED else None
 
 
 def map_sizes(settings):
     """The sizes of the generator's maps, from the first to the image: a list."""
-    if settings.get("size", POST_SIZE) != POST_SIZE:
-        return paper.map_sizes(settings["size"])
-    maps = [3]
-    for ksize, stride, pad in dcgan.SIZES[settings["sizes"]]:
-        maps.append(stride * (maps[-1] - 1) + ksize - 2 * pad)
-    return maps
+    return of(settings).map_sizes(settings)

@@ -8,42 +8,57 @@ the discriminator's end (the paper has one sigmoid). Layers have the post's name
 from chainer_cpu import chainer
 from chainer_cpu import functions as F
 from chainer_cpu import links as L
+from lab.networks import TABLE
+from lab.networks.layers import Layer
 
-SMALLEST, LARGEST, STEP = 32, 128, 16  # sizes of images: four layers double a map of size / 16
+SIZES = TABLE["paper"].sizes  # multiples of 16: four layers double a map of size / 16
 
 # Section 3: strides instead of pooling. Ksize 4 makes every map exactly twice or half as large.
 TWICE = {"ksize": 4, "stride": 2, "pad": 1}
 
 # Section 4: images are scaled to the range of tanh, and nothing else is done to them; the leak of
 # the leaky ReLU is 0.2; all weights begin as N(0, 0.02). (Biases begin as 0, as Chainer's do.)
-VALUE_RANGE = -1, 1
+VALUES = -1, 1
+BOUNDED = True
 LEAK = 0.2
+
+GENERATOR = (Layer("l1", "bn1", slope=0), Layer("dc1", "bn2", slope=0),
+             Layer("dc2", "bn3", slope=0), Layer("dc3", "bn4", slope=0), Layer("dc4", tanh=True))
+DISCRIMINATOR = (Layer("c1", slope=LEAK), Layer("c2", "bn1", slope=LEAK),
+                 Layer("c3", "bn2", slope=LEAK), Layer("c4", "bn3", slope=LEAK), Layer("l1"))
 
 
 def first_weights():
     return {"initialW": chainer.initializers.Normal(0.02)}
 
 
-def map_sizes(size):
-    """Sizes of the generator's maps, from the first to the image; at 64 they are 4, 8, 16, 32, 64.
+def build(settings):
+    z_dim, channels, size = (settings[name] for name in ("z_dim", "channels", "size"))
+    return Generator(z_dim, channels, size), Discriminator(channels, size)
 
-    Raises ValueError unless size is a multiple of 16 from 32 to 128.
-    """
-    if size not in range(SMALLEST, LARGEST + 1, STEP):
-        raise ValueError(f"size {size} is not a multiple of {STEP} from {SMALLEST} to {LARGEST}")
-    return [size * 2**i // 16 for i in range(5)]
+
+def map_sizes(settings):
+    """At 64 they are 4, 8, 16, 32, 64."""
+    return [_first(settings["size"]) * 2**i for i in range(5)]
+
+
+def _first(size):
+    """The size of the generator's first map. Raises ValueError if size is none of SIZES."""
+    if size not in SIZES:
+        raise ValueError(f"size {size} is none of {', '.join(map(str, SIZES))}")
+    return size // 16
 
 
 class Generator(chainer.Chain):
     """Draws images: latent vectors z, float32 (N, z_dim), to float32 (N, channels, size, size).
 
-    Values are in [-1, 1]. size is a multiple of 16 from 32 to 128; ValueError otherwise.
+    Values are in [-1, 1]. Raises ValueError if size is none of SIZES.
     """
 
     def __init__(self, z_dim=100, channels=3, size=64):
         super().__init__()
         self.z_dim = z_dim
-        self.first, *_ = map_sizes(size)
+        self.first = _first(size)
         with self.init_scope():
             weights = first_weights()
             self.l1 = L.Linear(z_dim, 512 * self.first**2, **weights)         # map: at 64, 4x4
@@ -74,7 +89,7 @@ class Discriminator(chainer.Chain):
 
     def __init__(self, channels=3, size=64):
         super().__init__()
-        last, *_ = map_sizes(size)
+        last = _first(size)
         with self.init_scope():
             weights = first_weights()
             self.c1 = L.Convolution2D(channels, 64, **TWICE, **weights)       # map: at 64, 32x32

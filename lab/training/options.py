@@ -3,6 +3,7 @@
 import argparse
 import re
 
+from lab import networks
 from lab.cli.flags import Parser, number, whole
 from lab.training import processes
 
@@ -28,9 +29,15 @@ def _digit(text):
 
 
 def _size(text):
-    if text not in map(str, (28, *range(32, 129, 16))):
-        raise argparse.ArgumentTypeError(f"'{text}' is not 28 or a multiple of 16, 32 to 128")
+    sizes = [str(size) for row in networks.TABLE.values() for size in row.sizes]
+    if text not in sizes:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {in_words(sizes, 'or')}")
     return int(text)
+
+
+def in_words(values, last):
+    *others, end = map(str, values)
+    return f"{', '.join(others)} {last} {end}" if others else end
 
 
 def parse(argv):
@@ -61,8 +68,9 @@ def parse(argv):
              "MNIST's four IDX files; auto takes the folder in MNIST_DIR, the earlier download, "
              "OpenML or digits, the first there is (default: auto)")
     add("--size", type=_size, metavar="N",
-        help="width and height of pictures: 28 has the post's networks, 32, 48, 64, 80, 96, 112 "
-             "and 128 those of the DCGAN paper; time grows with the square (default: 28)")
+        help="width and height of pictures: " + ", ".join(
+            f"{in_words(row.sizes, 'and')} {'have' if row.sizes[1:] else 'has'} {row.label}"
+            for row in networks.TABLE.values()) + "; time grows with the square (default: 28)")
 
     add = parser.add_argument_group("how to learn").add_argument
     add("--epochs", type=whole(1), metavar="N",
@@ -80,9 +88,10 @@ def parse(argv):
         help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
     add("--z-dim", type=whole(1, 10_000), metavar="N",
         help="length of the latent vector z (default: 100)")
-    add("--sizes", choices=("listing", "comment"),
+    add("--maps", dest="sizes", choices=networks.TABLE["post"].maps,
         help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its "
              "comments say, 3-4-5-10-28 (default: listing)")
+    add("--sizes", choices=networks.TABLE["post"].maps, help=argparse.SUPPRESS)  # its old name
     add("--seed", type=whole(0, 2**32 - 1), metavar="N",
         help="the same seed gives the same run (default: 0)")
 

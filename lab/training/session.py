@@ -187,9 +187,10 @@ class Session:
         if not pictures and "size" in given:
             raise UsageError(f"MNIST is 28x28 (--size, {given['size']}); leave it out, or name a "
                              "folder of pictures with --data")
-        if "sizes" in given and given.get("size", networks.POST_SIZE) != networks.POST_SIZE:
-            raise UsageError(f"the maps' sizes are to be chosen at 28x28 alone (--sizes, "
-                             f"{given['sizes']}, with --size {given['size']}); leave it out")
+        size = given.get("size", networks.POST_SIZE)
+        if "sizes" in given and not networks.TABLE[networks.named(size)].maps:
+            raise UsageError(f"the maps' sizes are to be chosen at 28x28 alone (--maps, "
+                             f"{given['sizes']}, with --size {size}); leave it out")
         return pictures
 
     def _load_images(self, settings):
