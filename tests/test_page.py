@@ -395,7 +395,7 @@ def test_nothing_moves_for_those_who_asked_for_that(browser, run):
     wait_for_picture(browser)
     assert browser.run("document.querySelector('#play').offsetParent") is None
     browser.press(" ")
-    assert browser.run("timer") is None
+    assert browser.run("player.moves") is False
     browser.press("ArrowLeft")
     assert shown(browser) == "epoch-0002.png"
 

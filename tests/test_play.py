@@ -28,8 +28,7 @@ SEEDS = 0, 3, 2**32 - 1
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None, reason="Chromium is not installed: the page was not operated in a browser "
                             "(Debian: apt-get install chromium)")
-ALL_DRAWN = ("[...document.querySelectorAll('canvas')].every(c => !c.name || c.shown === c.name)"
-             " && document.querySelector('canvas').shown !== undefined")
+ALL_DRAWN = ("Tile.all.every(tile => !tile.name || tile.shown === tile.name) && tiles[0].shown")
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +86,10 @@ def open_page(browser, folder, address="", **wishes):
 def names(browser):
     """Of the nine images."""
     browser.wait_for(ALL_DRAWN)
-    return browser.run("tiles.map(tile => tile.canvas.name)")
+    return browser.run("tiles.map(tile => tile.name)")
 
 
-def pixels(browser, canvas="between"):
+def pixels(browser, canvas="between.canvas"):
     """What a canvas shows, uint8 (h, w, 3); canvas is an expression of the page's."""
     browser.wait_for(ALL_DRAWN)
     png = base64.b64decode(browser.run(f"{canvas}.toDataURL()").split(",")[1])
@@ -145,7 +144,7 @@ def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, 
             assert name == f"{seed}-{i + 1}"
             assert_same_image(pixels(browser, f"tiles[{i}].canvas"), shown[i])
             assert browser.run(f"drawn.get('{name}').real") == pytest.approx(real[i], abs=0.005)
-            assert browser.run(f"tiles[{i}].real.textContent") == (
+            assert browser.run(f"tiles[{i}].caption.textContent") == (
                 f"real {browser.run(f'drawn.get({name!r}).real'):.3f}")
 
 
@@ -180,7 +179,7 @@ def test_nine_images_of_28_by_28_appear_within_100_ms(browser, zeros):
         for (let i = 0; i < 50 && best > 100; i++) {
             const begun = performance.now();
             more();
-            while (tiles.some(({canvas}) => canvas.shown !== canvas.name)) {
+            while (tiles.some(tile => tile.shown !== tile.name)) {
                 await new Promise(requestAnimationFrame);
             }
             best = Math.min(best, performance.now() - begun);
@@ -329,14 +328,14 @@ def test_the_browsers_way_back_stops_the_player(browser, zeros):
     browser.wait_for("state.t > 50")
     browser.run("history.back()")
     browser.wait_for("!state.b")
-    assert browser.run("timer") is None
+    assert browser.run("player.moves") is False
     assert browser.run("document.querySelector('#play').textContent") == "Play"
 
 
 @needs_chromium
 def test_the_player_goes_from_one_to_the_other_and_stops(browser, zeros):
     open_page(browser, zeros, "#a=0-1&b=0-2&t=100")
-    browser.run("window.seen = []; between.onshow = () => seen.push(state.t)")
+    browser.run("window.seen = []; between.show = () => seen.push(state.t)")
     browser.press(" ")
     browser.wait_for("seen.length > 3")
     assert browser.run("document.querySelector('#play').textContent") == "Pause"
@@ -430,18 +429,18 @@ def test_all_is_done_by_the_keyboard(browser, zeros):
         browser.press(key)
         if focused == 1 and key == "ArrowRight":  # the first arrow goes to the first image
             browser.press(key)
-        assert browser.run("tiles.findIndex(t => t.image === document.activeElement)") == focused
+        assert browser.run("tiles.findIndex(t => t.button === document.activeElement)") == focused
     outline = browser.run("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     browser.press("Enter")
     assert names(browser)[4] == "0-3"
-    assert browser.run("document.activeElement === tiles[4].image")
+    assert browser.run("document.activeElement === tiles[4].button")
     browser.press("Tab")
     browser.press(" ")
     assert browser.run("state.a") == "0-3"
     browser.press("Escape")
     assert names(browser)[2] == "0-3"
-    assert browser.run("document.activeElement === tiles[2].image")
+    assert browser.run("document.activeElement === tiles[2].button")
 
 
 @needs_chromium
@@ -451,10 +450,10 @@ def test_a_screen_reader_hears_what_everything_is(browser, zeros):
         "[...document.querySelectorAll('button, input')].filter(node => !node.ariaLabel"
         " && !node.labels?.[0]?.textContent && !node.textContent).map(node => node.outerHTML)")
     assert unnamed == []
-    label = browser.run("tiles[0].image.ariaLabel")
+    label = browser.run("tiles[0].button.ariaLabel")
     assert label.startswith("image 3 of seed 0, variation 2, variation 1, real 0.")
     assert label.endswith(": its variations")
-    assert browser.run("betweenButton.ariaLabel").startswith("50% of the way from A, image 3 of")
+    assert browser.run("between.button.ariaLabel").startswith("50% of the way from A, image 3 of")
     assert browser.run("document.querySelector('#near').getAttribute('aria-valuetext')") == "30%"
     assert browser.run("document.querySelector('#what').role") == "status"
     tree = browser.call("Accessibility.getFullAXTree")["nodes"]
@@ -467,7 +466,7 @@ def test_nothing_moves_for_those_who_asked_for_that(browser, zeros):
     open_page(browser, zeros, "#a=0-1&b=0-2", still=True)
     assert browser.run("document.querySelector('#play').offsetParent") is None
     browser.press(" ")
-    assert browser.run("timer") is None
+    assert browser.run("player.moves") is False
     assert browser.run("document.getAnimations().length") == 0
 
 
@@ -495,7 +494,7 @@ def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, zeros):
     for word in "戻る", "近く", "遠く", "モーフィング", "再生", "保存", "リンクをコピー", "数字 0":
         assert word in text
     assert not {"Back", "Play", "Save", "Morph", "Digit"} & set(text.split())
-    assert "シード0の画像3" in browser.run("tiles[4].image.ariaLabel")
+    assert "シード0の画像3" in browser.run("tiles[4].button.ariaLabel")
 
 
 @needs_chromium
@@ -579,7 +578,7 @@ def test_a_generator_and_its_settings_are_enough(browser, tmp_path, capsys):
     open_page(browser, folder)
     shown, _ = expected(folder, latent(0, 9, 100))
     assert_same_image(pixels(browser, "tiles[8].canvas"), shown[8])
-    assert browser.run("tiles[8].real.textContent") == ""  # no discriminator, no probability
+    assert browser.run("tiles[8].caption.textContent") == ""  # no discriminator, no probability
     assert browser.run("document.querySelector('#run').offsetParent") is None
 
 

@@ -37,13 +37,14 @@ def write(run):
 
 
 def fill(template, data=""):
-    """A template of look/web/ with the files that it names between {{ }} in it, and data, JSON."""
-    parts = {path.name: path.read_text(encoding="utf-8").rstrip()
-             for path in WEB.iterdir() if path.suffix in (".js", ".css")}
-    # The one thing that could end a script element early.
-    parts["data"] = data.replace("<", "\\u003c")
-    return re.sub(r"{{([\w.]+)}}", lambda match: parts[match[1]],
-                  (WEB / template).read_text(encoding="utf-8"))
+    """A template of lab/look/web/ with the files that it names between {{ }} in it, and data, JSON."""
+    def part(match):
+        if match[1] == "data":
+            # The one thing that could end a script element early.
+            return data.replace("<", "\\u003c")
+        return fill(match[1], data).rstrip()
+
+    return re.sub(r"{{([\w.-]+)}}", part, (WEB / template).read_text(encoding="utf-8"))
 
 
 def _table(path):

@@ -1,4 +1,4 @@
-// What the pages share: elements, and words in the language of the browser.
+// What the pages share: elements, words in the language of the browser, a player.
 "use strict";
 
 const $ = (selector) => document.querySelector(selector);
@@ -15,10 +15,10 @@ function element(tag, attributes = {}, ...children) {
 const language = navigator.language.startsWith("ja") ? "ja" : "en";
 document.documentElement.lang = language;
 
-// The words of a page, {en: {name: text or function}, ja: the same}; those that stand in the HTML
-// are marked there: data-say for the text of an element, data-label for what a screen reader says.
+// Words are {en: {name: text or function}, ja: the same}; those that stand in the HTML are marked
+// there: data-say for the text of an element, data-label for what a screen reader says.
 function speak(words) {
-  const say = words[language];
+  const say = { ...SHARED_WORDS[language], ...words[language] };
   for (const node of document.querySelectorAll("[data-say]")) node.textContent = say[node.dataset.say];
   for (const node of document.querySelectorAll("[data-label]")) {
     node.setAttribute("aria-label", say[node.dataset.label]);
@@ -30,11 +30,46 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 // What the networks were trained on, as a heading; and where it is from, if the heading is not that.
 function subject({ digit, data_source: source }) {
-  if (digit === null) return source;
-  if (digit === "all") return language === "ja" ? "すべての数字" : "All digits";
-  return language === "ja" ? `数字 ${digit}` : `Digit ${digit}`;
+  return digit === null ? source : digit === "all" ? say.allDigits : say.digit(digit);
 }
 
 function origin({ digit, data_source: source }) { return digit === null ? "" : source; }
 
 function count(number) { return number.toLocaleString(language); }
+
+// A button that starts and stops what moves in steps. begin() is called at the start; step(), which
+// may be async, after each pause of wait() ms, until it returns false or somebody stops it; end() then.
+class Player {
+  #timer = null;
+
+  constructor(button, { begin, step, wait, end = () => {} }) {
+    Object.assign(this, { button, begin, step, wait, end });
+    button.addEventListener("click", () => this.toggle());
+  }
+
+  get moves() { return this.#timer !== null; }
+
+  toggle() {
+    if (this.moves) return this.stop();
+    if (stillness.matches || this.begin() === false) return;
+    this.button.textContent = say.pause;
+    this.#next();
+  }
+
+  stop() {
+    if (!this.moves) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.button.textContent = say.play;
+    this.end();
+  }
+
+  #next() {
+    const mine = this.#timer = setTimeout(async () => {
+      const goesOn = await this.step();
+      if (this.#timer !== mine) return;
+      if (goesOn) this.#next();
+      else this.stop();
+    }, this.wait());
+  }
+}

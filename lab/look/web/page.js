@@ -1,60 +1,9 @@
 // The page of a run: pictures, figures and curves of an epoch, and new epochs while it trains.
 "use strict";
 
-const say = speak({
-  en: {
-    epoch: "Epoch", play: "Play", pause: "Pause", previous: "Previous picture", next: "Next picture",
-    keys: "← → one picture, with Shift ten", keyPlay: "; space plays",
-    figures: "Figures of this epoch", curves: "Curves", settings: "Settings",
-    draws: "Draw with its generator", real: "Nine real images",
-    title: (what, epochs) => `${what}, ${epochs} epochs`,
-    images: (n) => `${n} images`, recipe: (name) => `recipe ${name}`, epochs: (n) => `${n} epochs`,
-    going: (n, all) => `${n} of ${all} epochs so far: newer ones appear by themselves`,
-    at: (n) => `epoch ${n}`, samples: (n) => `Nine generated images after epoch ${n}`,
-    missing: (n) => `The picture of epoch ${n} is missing.`,
-    label: (title) => `${title} over the epochs`, dashed: "dashed: equilibrium",
-    losses: "Losses", generator: "generator", discriminator: "discriminator",
-    probability: "D’s mean probability of “real”", generated: "generated images", reals: "real images",
-    loss_gen: ["generator’s loss", "0.693 at equilibrium"],
-    loss_dis: ["discriminator’s loss", "1.386 at equilibrium"],
-    prob_generated: ["D’s probability, generated", "0.5 at equilibrium"],
-    prob_real: ["D’s probability, real", "0.5 at equilibrium"],
-    quality: {
-      frechet: ["Fréchet distance", "0 is best"], precision: ["Precision", "1 is best"],
-      recall: ["Recall", "1 is best"], digit_share: ["Share of the digit", "1 is best"],
-      diversity: ["Diversity", "0 all alike"], nearest: ["Nearest real image", "0 copies"],
-    },
-    compared: (note, value) => `${note}; dashed: real ${value}`,
-  },
-  ja: {
-    epoch: "エポック", play: "再生", pause: "停止", previous: "前の画像", next: "次の画像",
-    keys: "← → で1枚ずつ、Shift を押しながらで10枚ずつ", keyPlay: "。スペースキーで再生",
-    figures: "このエポックの数値", curves: "グラフ", settings: "設定",
-    draws: "この生成器で描く", real: "本物の画像9枚",
-    title: (what, epochs) => `${what}、${epochs}エポック`,
-    images: (n) => `画像${n}枚`, recipe: (name) => `レシピ ${name}`, epochs: (n) => `${n}エポック`,
-    going: (n, all) => `${all}エポック中${n}エポックまで終了。新しいものは自動で表示されます`,
-    at: (n) => `エポック ${n}`, samples: (n) => `エポック${n}の後に生成した画像9枚`,
-    missing: (n) => `エポック${n}の画像がありません。`,
-    label: (title) => `エポックごとの${title}`, dashed: "破線: 均衡の値",
-    losses: "損失", generator: "生成器", discriminator: "識別器",
-    probability: "識別器が「本物」とする平均確率", generated: "生成した画像", reals: "本物の画像",
-    loss_gen: ["生成器の損失", "均衡なら 0.693"],
-    loss_dis: ["識別器の損失", "均衡なら 1.386"],
-    prob_generated: ["識別器の確率、生成した画像", "均衡なら 0.5"],
-    prob_real: ["識別器の確率、本物の画像", "均衡なら 0.5"],
-    quality: {
-      frechet: ["フレシェ距離", "0 が最良"], precision: ["適合率", "1 が最良"],
-      recall: ["再現率", "1 が最良"], digit_share: ["その数字の割合", "1 が最良"],
-      diversity: ["多様性", "0 なら全部同じ"], nearest: ["最も近い本物までの距離", "0 なら複製"],
-    },
-    compared: (note, value) => `${note}。破線: 本物 ${value}`,
-  },
-});
-
-const frame = $("#samples .picture"), slider = $("#slider"), play = $("#play");
+const frame = $("#samples .picture"), slider = $("#slider");
 const loaded = new Map(); // the picture on show and a few neighbours, however many there are
-let pictures = [], charts = [], rows = [], index = 0, timer = null;
+let pictures = [], charts = [], rows = [], index = 0;
 let known = ""; // what the page shows, as text
 let which; // run it is of, as text
 
@@ -187,32 +136,18 @@ async function show(i) {
   for (const k of loaded.keys()) if (!near.includes(k)) loaded.delete(k);
 }
 
-function pause() {
-  clearTimeout(timer);
-  timer = null;
-  play.textContent = say.play;
-}
-
-function toggle() {
-  if (timer !== null) return pause();
-  if (stillness.matches) return;
-  play.textContent = say.pause;
-  if (index === pictures.length - 1) show(0);
+const player = new Player($("#play"), {
+  begin() { if (index === pictures.length - 1) show(0); },
   // 4 to 20 pictures a second: a short run is not over at once, a long one takes under a minute.
-  const wait = 1000 / Math.min(Math.max(pictures.length / 30, 4), 20);
-  const step = async () => {
-    const mine = timer;
+  wait: () => 1000 / Math.min(Math.max(pictures.length / 30, 4), 20),
+  async step() {
     await show(index + 1);
-    if (timer !== mine) return;
-    if (index === pictures.length - 1) pause();
-    else timer = setTimeout(step, wait);
-  };
-  timer = setTimeout(step, wait);
-}
+    return index < pictures.length - 1;
+  },
+});
 
-function go(i) { pause(); show(i); }
+function go(i) { player.stop(); show(i); }
 
-play.addEventListener("click", toggle);
 $("#back").addEventListener("click", () => go(index - 1));
 $("#forward").addEventListener("click", () => go(index + 1));
 slider.addEventListener("input", () => go(Number(slider.value)));
@@ -220,8 +155,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key] * (event.shiftKey ? 10 : 1);
   if (by) go(index + by);
-  else if (event.key === " " && !event.target.closest("button, summary, a")) toggle();
-  else if (event.key === "Escape") pause();
+  else if (event.key === " " && !event.target.closest("button, summary, a")) player.toggle();
+  else if (event.key === "Escape") player.stop();
   else return;
   event.preventDefault();
 });

@@ -1,0 +1,53 @@
+// The words of the page of a run.
+"use strict";
+
+const say = speak({
+  en: {
+    epoch: "Epoch", previous: "Previous picture", next: "Next picture",
+    keys: "← → one picture, with Shift ten", keyPlay: "; space plays",
+    figures: "Figures of this epoch", curves: "Curves", settings: "Settings",
+    draws: "Draw with its generator", real: "Nine real images",
+    title: (what, epochs) => `${what}, ${epochs} epochs`,
+    images: (n) => `${n} images`, recipe: (name) => `recipe ${name}`,
+    going: (n, all) => `${n} of ${all} epochs so far: newer ones appear by themselves`,
+    at: (n) => `epoch ${n}`, samples: (n) => `Nine generated images after epoch ${n}`,
+    missing: (n) => `The picture of epoch ${n} is missing.`,
+    label: (title) => `${title} over the epochs`, dashed: "dashed: equilibrium",
+    losses: "Losses", generator: "generator", discriminator: "discriminator",
+    probability: "D’s mean probability of “real”", generated: "generated images", reals: "real images",
+    loss_gen: ["generator’s loss", "0.693 at equilibrium"],
+    loss_dis: ["discriminator’s loss", "1.386 at equilibrium"],
+    prob_generated: ["D’s probability, generated", "0.5 at equilibrium"],
+    prob_real: ["D’s probability, real", "0.5 at equilibrium"],
+    quality: {
+      frechet: ["Fréchet distance", "0 is best"], precision: ["Precision", "1 is best"],
+      recall: ["Recall", "1 is best"], digit_share: ["Share of the digit", "1 is best"],
+      diversity: ["Diversity", "0 all alike"], nearest: ["Nearest real image", "0 copies"],
+    },
+    compared: (note, value) => `${note}; dashed: real ${value}`,
+  },
+  ja: {
+    epoch: "エポック", previous: "前の画像", next: "次の画像",
+    keys: "← → で1枚ずつ、Shift を押しながらで10枚ずつ", keyPlay: "。スペースキーで再生",
+    figures: "このエポックの数値", curves: "グラフ", settings: "設定",
+    draws: "この生成器で描く", real: "本物の画像9枚",
+    title: (what, epochs) => `${what}、${epochs}エポック`,
+    images: (n) => `画像${n}枚`, recipe: (name) => `レシピ ${name}`,
+    going: (n, all) => `${all}エポック中${n}エポックまで終了。新しいものは自動で表示されます`,
+    at: (n) => `エポック ${n}`, samples: (n) => `エポック${n}の後に生成した画像9枚`,
+    missing: (n) => `エポック${n}の画像がありません。`,
+    label: (title) => `エポックごとの${title}`, dashed: "破線: 均衡の値",
+    losses: "損失", generator: "生成器", discriminator: "識別器",
+    probability: "識別器が「本物」とする平均確率", generated: "生成した画像", reals: "本物の画像",
+    loss_gen: ["生成器の損失", "均衡なら 0.693"],
+    loss_dis: ["識別器の損失", "均衡なら 1.386"],
+    prob_generated: ["識別器の確率、生成した画像", "均衡なら 0.5"],
+    prob_real: ["識別器の確率、本物の画像", "均衡なら 0.5"],
+    quality: {
+      frechet: ["フレシェ距離", "0 が最良"], precision: ["適合率", "1 が最良"],
+      recall: ["再現率", "1 が最良"], digit_share: ["その数字の割合", "1 が最良"],
+      diversity: ["多様性", "0 なら全部同じ"], nearest: ["最も近い本物までの距離", "0 なら複製"],
+    },
+    compared: (note, value) => `${note}。破線: 本物 ${value}`,
+  },
+});

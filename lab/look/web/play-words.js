@@ -1,0 +1,43 @@
+// The words of the page that draws.
+"use strict";
+
+const say = speak({
+  en: {
+    images: "Nine images", more: "Nine more", seed: "Seed", back: "Back", others: "Eight others",
+    nearer: "nearer", farther: "farther", distance: "How far the variations are",
+    morph: "Morph", pick: "Pick two images above, and see one become the other.",
+    second: "Pick a second image.", along: "How far from A to B",
+    save: "Save", close: "Close", link: "Copy a link", run: "The run: its epochs and curves",
+    keys: "← ↑ → ↓ another image, Enter its variations, Escape back", keyPlay: ", space plays the morph",
+    title: (what) => `Draw: ${what}`, after: (n) => `after ${n} epochs`,
+    going: (n, all) => `epoch ${n} of ${all}: the newest checkpoint of an unfinished run`,
+    nine: ({ seed, from }) => `Images ${from} to ${from + 8} of seed ${seed}`,
+    around: (what) => `In the middle ${what}, around it variations`,
+    image: (seed, number) => `image ${number} of seed ${seed}`, step: (number) => `, variation ${number}`,
+    between: (a, b, t) => `${t}% of the way from A, ${a}, to B, ${b}`,
+    real: (p) => `real ${p}`, variations: (what) => `${what}: its variations`,
+    saves: (what) => `${what}: save`, picks: (what) => `${what}: pick for the morph`,
+    drop: (letter, what) => `${letter}, ${what}: take it away`, pickShort: "Pick",
+    seeds: "A seed is a whole number from 0 to 4294967295.",
+    copied: "Copied. It opens with this file.", notCopied: "Copy the address of this page.",
+  },
+  ja: {
+    images: "9枚の画像", more: "次の9枚", seed: "シード", back: "戻る", others: "別の8枚",
+    nearer: "近く", farther: "遠く", distance: "変化の大きさ",
+    morph: "モーフィング", pick: "上の画像を2枚選ぶと、一方がもう一方に変わっていきます。",
+    second: "もう1枚選んでください。", along: "A から B までの位置",
+    save: "保存", close: "閉じる", link: "リンクをコピー", run: "学習の記録: エポックとグラフ",
+    keys: "← ↑ → ↓ で画像を移動、Enter で変化を表示、Escape で戻る", keyPlay: "、スペースキーでモーフィングを再生",
+    title: (what) => `描く: ${what}`, after: (n) => `${n}エポック学習`,
+    going: (n, all) => `${all}エポック中の${n}エポック目: 未完了の学習の最新のチェックポイント`,
+    nine: ({ seed, from }) => `シード${seed}の画像 ${from}〜${from + 8}`,
+    around: (what) => `中央が${what}、まわりがその変化`,
+    image: (seed, number) => `シード${seed}の画像${number}`, step: (number) => `の変化${number}`,
+    between: (a, b, t) => `A (${a}) から B (${b}) まで ${t}%`,
+    real: (p) => `real ${p}`, variations: (what) => `${what}: 変化を見る`,
+    saves: (what) => `${what}: 保存`, picks: (what) => `${what}: モーフィングに選ぶ`,
+    drop: (letter, what) => `${letter}、${what}: 外す`, pickShort: "選ぶ",
+    seeds: "シードは0から4294967295までの整数です。",
+    copied: "コピーしました。このファイルと一緒に使えます。", notCopied: "このページのアドレスをコピーしてください。",
+  },
+});
