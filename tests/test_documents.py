@@ -15,10 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
 DOCUMENTS = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "pretrained" / "README.md"]
 # All but the tests: the README says that there is a file per room.
-FILES = [path for folder in (".", "lab/*", "lab/look/web", "chainer_cpu", "benchmarks", "studies")
+FILES = [path for folder in (".", "lab/*", "chainer_cpu", "benchmarks", "studies")
          for path in sorted(ROOT.glob(f"{folder}/*"))
-         if path.suffix in (".py", ".html", ".js", ".css")
-         and path.name != "__init__.py"]
+         if path.suffix == ".py" and path.name != "__init__.py"]
 
 
 def anchors(document):

@@ -37,7 +37,7 @@ def write(run):
 
 
 def fill(template, data=""):
-    """A template of lab/look/web/ with the files that it names between {{ }} in it, and data, JSON."""
+    """A template of web/ with the files in it that it names between {{ }}, and data, JSON."""
     def part(match):
         if match[1] == "data":
             # The one thing that could end a script element early.
