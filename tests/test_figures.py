@@ -9,9 +9,11 @@ from threadpoolctl import threadpool_info
 
 from dcgan import Generator, draw
 from lab.images import mnist
-from lab.judge.figures import COLUMNS, Judge, best, frechet_distance
+from lab.judge import figures as of_quality
+from lab.judge.figures import Judge, best, explain
+from lab.judge.space import frechet_distance
 
-FIGURES = COLUMNS[1:]
+FIGURES = of_quality.columns(0)[1:]
 
 
 def rings(n, seed):
@@ -248,3 +250,16 @@ def test_the_best_epoch_has_the_lowest_frechet_distance():
     rows = {0: {"frechet": 2.0, "precision": 1.0}, 10: {"frechet": 0.3, "precision": 0.5},
             20: {"frechet": 0.7, "precision": 0.9}}
     assert best(rows) == 10
+
+
+def test_a_new_figure_is_one_function_with_its_words(images, monkeypatch):
+    monkeypatch.setattr(of_quality, "FIGURES", dict(of_quality.FIGURES))
+
+    @of_quality.figure("brightness of the {digit}s", of_digits=True)
+    def ink(judge, samples):
+        return samples.pixels.shape[1]
+
+    judge = Judge(*images, digit=0)
+    assert judge.measure(noise(20))["ink"] == judge.reference_real()["ink"] == 28 * 28
+    assert of_quality.columns("all")[-1] == "ink" and "ink" not in of_quality.columns(None)
+    assert explain("ink", 3) == "brightness of the 3s"

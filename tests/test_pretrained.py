@@ -9,7 +9,7 @@ from PIL import Image
 import plot
 from dcgan import Generator, draw
 from lab.images import mnist
-from lab.judge.figures import standardize
+from lab.judge.features import standardize
 from lab.look.generated import latent
 from lab.runs import saved
 

@@ -9,10 +9,11 @@ import pytest
 import quality
 from lab.images import mnist
 from lab.judge import figures, measured
-from lab.judge.figures import COLUMNS, Judge
+from lab.judge.figures import Judge
 from lab.runs import files
 
 HERE = Path(__file__).resolve().parents[1]
+COLUMNS = figures.columns(0)
 FIGURES = COLUMNS[1:]
 
 

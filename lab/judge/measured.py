@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lab import networks
-from lab.judge.figures import Judge, best, columns
+from lab.judge.figures import FIGURES, Judge, best, columns, explain
 from lab.runs import files, saved
 from lab.runs.files import FolderError
 
@@ -51,21 +51,13 @@ def format_table(judge, rows):
     names = columns(judge.digit)
     lines = ["".join(f"{name:>{len(name) + 2}}" for name in names)]
     for epoch, figures in {"real": judge.reference_real(), **rows}.items():
-        cells = (f"{figures[name]:{len(name) + 2}.{3 if name == 'frechet' else 2}f}"
+        cells = (f"{figures[name]:{len(name) + 2}.{FIGURES[name].decimals}f}"
                  for name in names[1:])
         lines.append(f"{epoch:>7}{''.join(cells)}  {remarks.get(epoch, '')}".rstrip())
     explained = {
         "real": f"{judge.n_samples} real images, held out: what a perfect generator would get",
-        "frechet": "distance between the distributions: 0 the same, 1 as far as a blur",
-        "precision": "share of the samples that lie where real images lie",
-        "recall": "share of the real images that lie where samples lie",
-        "digit_share": "how evenly the samples show the ten digits: 1 evenly, 0.1 only one of them"
-                       if judge.digit == "all" else
-                       f"share of the samples that a classifier takes for a {judge.digit}",
-        "diversity": "distance from sample to sample: 0 all alike, 1 as among real images",
-        "nearest": "distance from sample to training image: 0 copies, 1 as among these"}
+        **{name: explain(name, judge.digit) for name in names[1:]}}
     return [
         *lines, "",
         f"best: epoch {best(rows)} of the {len(rows)} measured, by the lowest Fréchet distance", "",
-        *(f"{name:<13}{words}" for name, words in explained.items()
-          if name in ("real", *names))]
+        *(f"{name:<13}{words}" for name, words in explained.items())]

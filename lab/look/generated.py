@@ -13,7 +13,7 @@ import dcgan
 from chainer_cpu import chainer
 from chainer_cpu import functions as F
 from lab import networks
-from lab.judge.figures import standardize
+from lab.judge.features import standardize
 from lab.look.tiles import draw_tiles, on_scale, real_labels, save_png, to_pixels
 from lab.runs import saved
 from lab.runs.files import FolderError

@@ -1,0 +1,35 @@
+"""What is compared of an image: its pixels, but for brightness and contrast."""
+
+import numpy as np
+
+LARGEST = 32  # pixels: larger images are made smaller before they are compared
+
+
+def pixels_of(images, chosen=slice(None)):
+    """The pixels of the chosen images: float32 (n, numbers), each image on a scale of its own.
+
+    As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
+    norm 1 (a blank image stays 0); the three colours of an image have one scale. Distances between
+    the values as they are would take haze for digits: it lies near the mean image, and that is
+    nearer to many real images than these are to each other (docs/decisions.md, "Neither brightness
+    nor contrast"). Images larger than 32x32 are made smaller by area.
+    """
+    chosen = np.arange(len(images))[chosen]
+    parts = []
+    for i in range(0, len(chosen), 1000):
+        x = images[chosen[i:i + 1000]]
+        n, channels, size, _ = x.shape
+        factor = next(f for f in range(1, size + 1) if size % f == 0 and size // f <= LARGEST)
+        if factor > 1:
+            side = size // factor
+            x = x.reshape(n, channels, side, factor, side, factor).mean(axis=(3, 5))
+        parts.append(standardize(x))
+    return np.concatenate(parts)
+
+
+def standardize(images):
+    """Images (n, channels, h, w) as rows (n, pixels) of mean 0 and norm 1; blank ones stay 0."""
+    pixels = images.reshape(len(images), -1)
+    pixels = pixels - pixels.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(pixels, axis=1, keepdims=True)
+    return pixels / np.where(norms > 0, norms, 1)

@@ -1,0 +1,104 @@
+"""Distances between images in the space of their features."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+COMPONENTS = 50   # of the PCA: 81 % of the variance of MNIST's digits
+EXACT = 1000      # numbers in an image; from more of them the PCA is a randomized one
+NEIGHBOURS = 3    # k of precision and recall, as in Kynkäänniemi et al.
+KEPT = 0.95       # share of a manifold's spheres, the smaller ones, that count: see Manifold
+TYPICAL = 1000    # images, at most, whose distance to the nearest other one is measured
+
+
+class Space:
+    """The features: up to 50 principal components of the pixels."""
+
+    def __init__(self, pixels):
+        # Fewer components than images: in as many, any image would be equally far from all of them.
+        number = min(COMPONENTS, *(length - 1 for length in pixels.shape))
+        self._pca = (PCA(number, svd_solver="covariance_eigh") if pixels.shape[1] <= EXACT else
+                     PCA(number, svd_solver="randomized", iterated_power=3, random_state=0))
+        self._pca.fit(pixels)
+
+    def __call__(self, pixels):
+        return self._pca.transform(pixels)
+
+
+class Classifier:
+    """Tells the digit of an image: that of most of the five nearest real images, or none.
+
+    Fitted at once, with nothing that might not converge. A classifier that must choose takes haze
+    for a digit, so an image shows none if it is farther from the nearest real image than 99 % of
+    these are from each other (docs/decisions.md, "The classifier").
+    """
+
+    def __init__(self, pixels, labels):
+        self._space = Space(pixels)
+        self._nearest = KNeighborsClassifier(min(5, len(pixels) - 1))
+        self._nearest.fit(self._space(pixels), labels)
+        self._farthest = np.quantile(self._nearest.kneighbors(n_neighbors=1)[0], 0.99)
+
+    def digits(self, pixels):
+        """The digits that images show; those that show none are left out."""
+        features = self._space(pixels)
+        known = self._nearest.kneighbors(features, 1)[0][:, 0] <= self._farthest
+        return self._nearest.predict(features[known]) if known.any() else np.zeros(0, int)
+
+
+class Manifold:
+    """Where images lie: around each a sphere that reaches to its third nearest neighbour.
+
+    Unlike in Kynkäänniemi et al. 2019, the largest twentieth of the spheres does not count: one odd
+    image, far from all others, has a sphere that swallows haze and noise (docs/decisions.md, "The
+    largest spheres"). Their section on realism scores leaves out half of them for that reason.
+    """
+
+    def __init__(self, points):
+        self.points = points
+        radii = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors()[0][:, -1]
+        self._kept = radii <= np.quantile(radii, KEPT)
+        self._radii = radii[self._kept]
+
+    def share_inside(self, points):
+        distances = pairwise_distances(points, self.points[self._kept])
+        return np.mean((distances <= self._radii).any(axis=1))
+
+
+class Neighbours:
+    """Training images, among which the one nearest to a sample is looked for."""
+
+    def __init__(self, features):
+        self._index = NearestNeighbors().fit(features)
+        # The nearest is the image itself, the second its neighbour.
+        self._typical = self._index.kneighbors(features[:TYPICAL], 2)[0][:, 1].mean()
+
+    def relative_distance(self, features):
+        nearest = self._index.kneighbors(features, 1)[0].mean()
+        return nearest / self._typical if self._typical > 1e-6 else np.nan
+
+
+def mean_distance(features):
+    """The mean distance between two of the rows of features."""
+    return pairwise_distances(features).sum() / (len(features) * (len(features) - 1))
+
+
+def frechet_distance(real, generated):
+    """The Fréchet distance between Gaussians, relative to the variance of the real features.
+
+    With mean m and covariance C of the real (r) and the generated (g) features, (n, k) each,
+
+        (|m_r - m_g|^2 + tr(C_r + C_g - 2 (C_r^1/2 C_g C_r^1/2)^1/2)) / tr C_r
+
+    The numerator is that of Heusel et al. 2017, there with the features of an Inception network.
+    """
+    cov_r, cov_g = (np.cov(x, rowvar=False, dtype=np.float64) for x in (real, generated))
+    # The matrix under the root is symmetric, unlike C_r C_g, which has the same eigenvalues but
+    # whose root rounding would make complex.
+    values, vectors = np.linalg.eigh(cov_r)
+    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    values = np.linalg.eigvalsh(root @ cov_g @ root).clip(0)
+    distance = (np.sum((real.mean(axis=0) - generated.mean(axis=0)) ** 2)
+                + np.trace(cov_r) + np.trace(cov_g) - 2 * np.sqrt(values).sum())
+    return max(distance, 0) / np.trace(cov_r)
