@@ -20,7 +20,8 @@ import dcgan
 import plot
 from lab.cli.console import Console
 from lab.cli.flags import Parser, whole
-from lab.images import mnist
+from lab.images import source
+from lab.images.errors import DataError
 from lab.runs import checkpoint, files, saved
 from trainer import Trainer
 
@@ -56,7 +57,7 @@ def draw(trainer, seed):
 
 def train(folder, candidate, seed, epochs, data):
     batch, old_weights = CANDIDATES[candidate]
-    X = mnist.load(0, data).x
+    X = source.load(data).of(0).x
     np.random.seed(seed)
     trainer, rows = Trainer(*networks(old_weights)), []
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,7 @@ def main(argv=None):
             print(f"| course | epochs with one of nine at {NOTABLE} or more | of the last third | "
                   "they last, and at most | highest in the last third |\n|---|---|---|---|---|")
             print("\n".join(map(tell, given["folders"])))
-    except (files.FolderError, mnist.DataError, checkpoint.CheckpointError) as error:
+    except (files.FolderError, DataError, checkpoint.CheckpointError) as error:
         print(f"chance.py: error: {error}", file=sys.stderr)
         return 1
     return 0

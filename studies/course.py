@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.on_chainer import save
 from lab.cli.flags import Parser, whole
-from lab.images import mnist
+from lab.images import source
+from lab.images.errors import DataError
 from lab.training.options import RECIPES
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -39,8 +40,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "data.npz")
         try:
-            images = mnist.load(0, args.data)
-        except mnist.DataError as error:
+            images = source.load(args.data).of(0)
+        except DataError as error:
             parser.error(error)
         save(path, images.x, np.random.default_rng(0).uniform(-1, 1, (9, 100)).astype(np.float32))
         settings = {"path": path, "weights": args.weights, "epochs": args.epochs,

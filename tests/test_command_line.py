@@ -19,7 +19,7 @@ from PIL import Image
 from chainer_cpu import chainer
 from dcgan import Discriminator, Generator, draw
 from lab import cli as house
-from lab.images import mnist, source
+from lab.images import source
 from lab.judge import figures
 from trainer import Trainer
 
@@ -50,12 +50,12 @@ def test_settings_say_what_was_run_on_which_images(tiny_run):
     settings = json.loads((tiny_run / "settings.json").read_text(encoding="utf-8"))
     expected = {"digit": 0, "epochs": 3, "batch_size": 60, "z_dim": 10, "alpha": 0.001,
                 "beta1": 0.9, "seed": 0, "sizes": "listing", "recipe": "post", "data": "digits",
-                "images": 178, "channels": 1, "data_source": mnist.load(0, "digits").source}
+                "images": 178, "channels": 1, "data_source": source.load("digits").of(0).source}
     assert {key: settings[key] for key in expected} == expected
 
 
 def test_the_log_holds_the_mean_losses_of_the_loop(tiny_run):
-    x = mnist.load(0, "digits").x
+    x = source.load("digits").of(0).x
     np.random.seed(0)
     trainer = Trainer(Generator(10), Discriminator())
     np.testing.assert_allclose(losses(tiny_run), trainer.fit(x, epochs=3, batch_size=60), rtol=1e-6)
@@ -157,7 +157,7 @@ def test_a_bad_value_is_one_line_with_flag_value_and_what_is_allowed(cli, tmp_pa
 def test_an_output_path_that_is_a_file_or_has_no_parent_is_refused_before_the_data(cli, tmp_path,
                                                                                    monkeypatch):
     (tmp_path / "file").write_text("mine")
-    monkeypatch.setattr(mnist, "load", lambda *_: pytest.fail("data was loaded"))
+    monkeypatch.setattr(source, "load", lambda *_: pytest.fail("data was loaded"))
     for out in ("file", "file/below", "missing/below"):
         code, _, err = cli("--out", out)
         assert code == 2 and err.count("\n") == 1 and "--out" in err and out in err

@@ -21,7 +21,8 @@ import pytest
 from faults import Calls, call, go_on, result, send_at
 
 import trainer
-from lab.images import mnist
+from lab.images import source
+from lab.images.dataset import Images
 from lab.runs import checkpoint, files
 from lab.training import run
 
@@ -218,7 +219,7 @@ def test_a_run_under_nohup_outlives_its_terminal(golden, tmp_path):
 @pytest.mark.parametrize("number, code", CODES)
 def test_a_signal_before_training_stops_at_once_and_leaves_nothing(tmp_path, number, code, golden):
     folder, log = tmp_path / "run", tmp_path / "log"
-    assert call(argv(folder), send_at(mnist, "load", [number]), log) == code
+    assert call(argv(folder), send_at(source, "load", [number]), log) == code
     assert not folder.exists()
     assert log.read_text().count("\n") == 1 and "interrupted" in log.read_text()
 
@@ -383,9 +384,9 @@ def test_changed_settings_are_listed_and_refused(stopped, cli):
 
 
 def test_other_images_are_refused(stopped, cli, monkeypatch):
-    real = mnist.load("all", "digits")
-    other = mnist.Images(real.pixels[::-1].copy(), real.labels[::-1], real.source)
-    monkeypatch.setattr(mnist, "load", lambda *_: other)
+    real = source.load("digits")
+    other = Images(real.pixels[::-1].copy(), real.labels[::-1], real.source)
+    monkeypatch.setattr(source, "load", lambda *_: other)
     code, _, err = cli("--resume", "--out", str(stopped))
     assert code == 2 and "--data" in err and "178" in err and err.count("\n") == 1
 
@@ -548,8 +549,8 @@ def test_a_limit_on_memory_is_one_line_too(golden, tmp_path):
                 now = int(file.read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (now + 2**26, now + 2**26))
             x = np.zeros((10**6, 1, 28, 28), np.uint8)
-            return mnist.Images(x, np.zeros(len(x)), "too many")
-        mnist.load = load
+            return Images(x, np.zeros(len(x)), "too many")
+        source.load = load
 
     if not Path("/proc/self/statm").exists():
         pytest.skip("reads /proc")

@@ -8,7 +8,7 @@ import scipy.linalg
 from threadpoolctl import threadpool_info
 
 from dcgan import Generator, draw
-from lab.images import mnist
+from lab.images import source
 from lab.judge import figures as of_quality
 from lab.judge.figures import Judge, best, explain
 from lab.judge.space import frechet_distance
@@ -32,7 +32,7 @@ def noise(n):
 
 @pytest.fixture(scope="module")
 def digits():
-    return mnist.load("all", "digits")
+    return source.load("digits")
 
 
 @pytest.fixture(scope="module")

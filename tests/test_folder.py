@@ -34,7 +34,7 @@ def pictures(tmp_path):
 
     save(plain(BLUE), "0.png")
     save.folder = tmp_path
-    save.read = lambda size=SIZE: folder.read(tmp_path, size)
+    save.read = lambda size=SIZE: folder.read(tmp_path, size).pixels
     return save
 
 
@@ -193,9 +193,9 @@ def test_grey_is_a_matter_of_pixels_not_of_modes(tmp_path):
     plain((90, 90, 90)).save(tmp_path / "1.png")
     Image.new("L", (40, 40), 7).save(tmp_path / "2.png")
     Image.new("CMYK", (40, 40), (0, 0, 0, 99)).save(tmp_path / "3.tif")
-    assert folder.read(tmp_path, SIZE).shape == (3, 1, SIZE, SIZE)
+    assert folder.read(tmp_path, SIZE).pixels.shape == (3, 1, SIZE, SIZE)
     plain((90, 90, 91)).save(tmp_path / "4.png")
-    assert folder.read(tmp_path, SIZE).shape == (4, 3, SIZE, SIZE)
+    assert folder.read(tmp_path, SIZE).pixels.shape == (4, 3, SIZE, SIZE)
 
 
 # Which files, and in which order
@@ -209,7 +209,7 @@ def test_names_of_any_kind_in_the_order_of_their_bytes(tmp_path):
         path = tmp_path / os.fsdecode(name)
         path.parent.mkdir(exist_ok=True)
         plain((i, i, 2 * i)).save(path)
-    assert folder.read(tmp_path, SIZE)[:, 0, 0, 0].tolist() == list(range(len(names)))
+    assert folder.read(tmp_path, SIZE).pixels[:, 0, 0, 0].tolist() == list(range(len(names)))
 
 
 def test_other_files_are_passed_over_silently(pictures):

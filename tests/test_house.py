@@ -16,12 +16,15 @@ LAB = "training > look > judge > runs > images networks"
 EVERYBODY = "cli"                        # imports none of the others
 GUESTS = "tests", "benchmarks", "studies"  # may import everything; nothing imports them
 
-# Inside functions: one import per program, after its flags are parsed, and Chainer behind shims.
+# Inside functions: one import per program, after its flags are parsed; Chainer behind shims; and
+# scikit-learn, which takes seconds.
 LATE = {
     ("trainer.py", "lab.training.session"),
     ("plot.py", "lab.look"),
     ("quality.py", "lab.judge"),
     ("chainer_cpu/_compat.py", "chainer"),
+    ("lab/images/digits.py", "sklearn.datasets"),
+    ("lab/images/openml.py", "sklearn.datasets"),
     ("lab/training/processes.py", "chainermn"),  # asked for by mpiexec alone
 }
 

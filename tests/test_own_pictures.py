@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import sys
 
 import numpy as np
@@ -18,7 +19,7 @@ import plot
 import quality
 import trainer
 from lab import networks
-from lab.images import mnist, source
+from lab.images import source
 from lab.images.dataset import Images
 from lab.images.errors import DataWarning
 from lab.look import film
@@ -247,13 +248,16 @@ def test_broken_pictures_are_one_warning_and_the_others_train(cli, tmp_path):
     assert "trainer.py: warning: 3 of 51 pictures are left out (--data, p, the first: x0.jpg" in err
 
 
-def test_idx_files_win_over_pictures_beside_them(pictures, monkeypatch, tmp_path):
+def test_idx_files_win_over_pictures_beside_them(pictures, tmp_path):
     both = shutil.copytree(pictures, tmp_path / "both")
-    (both / mnist.idx.NAMES[0]).write_bytes(b"")
-    monkeypatch.setattr(mnist, "load", lambda digit, data: (digit, data))
+    for part in "train", "t10k":
+        for kind, shape in ("images-idx3", (3, 28, 28)), ("labels-idx1", (3,)):
+            header = struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
+            (both / f"{part}-{kind}-ubyte").write_bytes(header + bytes(np.prod(shape)))
     assert not source.is_pictures(str(both))
-    with pytest.warns(DataWarning, match="IDX files and pictures, too .* the IDX files are used"):
-        assert source.load(str(both), 28) == ("all", str(both))
+    with (pytest.warns(DataWarning, match="not the known MNIST"),
+          pytest.warns(DataWarning, match="IDX files and pictures, too .* the IDX files are used")):
+        assert source.load(str(both), 28).pixels.shape == (6, 1, 28, 28)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")

@@ -12,7 +12,7 @@ from PIL import Image
 
 import dcgan
 import plot
-from lab.images import mnist
+from lab.images import source
 from lab.look import curves, film, generated
 from lab.look.tiles import to_pixels
 from lab.runs import files, saved
@@ -265,7 +265,7 @@ def test_nearest_shows_pairs_from_the_runs_own_images(command, run):
     assert command("nearest", run, "--n", 4)[0] == 0
     picture = pixels(run / "nearest.png")
     tile = picture[18 + 26 + 24:18 + 26 + 24 + 112, 18 + 116:18 + 116 + 112][::4, ::4]
-    assert any((tile == real).all() for real in to_pixels(mnist.load(0, "digits").x))
+    assert any((tile == real).all() for real in to_pixels(source.load("digits").of(0).x))
 
 
 def test_images_of_another_digit_are_not_the_runs(command, run):

@@ -8,7 +8,7 @@ from PIL import Image
 
 import plot
 from dcgan import Generator, draw
-from lab.images import mnist
+from lab.images import source
 from lab.judge.features import standardize
 from lab.look.generated import latent
 from lab.runs import saved
@@ -22,7 +22,7 @@ each = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"],
 def share_of_zeros():
     """The share of images that look more like the mean of scikit-learn's zeros than like that of
     any of its other digits: it knows nothing of what the generator was trained on."""
-    digits = mnist.load("all", "digits")
+    digits = source.load("digits")
     means = np.stack([standardize(digits.x[digits.labels == digit]).mean(axis=0)
                       for digit in range(10)])
     means /= np.linalg.norm(means, axis=1, keepdims=True)

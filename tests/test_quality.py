@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import quality
-from lab.images import mnist
+from lab.images import source
 from lab.judge import figures, measured
 from lab.judge.figures import Judge
 from lab.runs import files
@@ -46,7 +46,7 @@ def test_a_run_is_measured_beside_the_real_images_and_the_untrained_generator(
     assert lines[0].split() == list(COLUMNS)
     assert [line.split()[0] for line in lines[1:4]] == ["real", "0", "3"]
     assert lines[1].endswith("ceiling")
-    images = mnist.load("all", "digits")
+    images = source.load("digits")
     judge = Judge(images.x, images.labels, 0)
     real = judge.reference_real()
     assert [float(cell) for cell in lines[1].split()[1:7]] == pytest.approx(

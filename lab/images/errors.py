@@ -11,3 +11,7 @@ class DataPathError(DataError):
 
 class DataWarning(UserWarning):
     """Images were found, but the user has to know something about them; one line."""
+
+
+class Unavailable(Exception):
+    """A source of images gives none at present; the message is the reason."""

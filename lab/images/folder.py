@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lab.cli.console import Console
-from lab.images.dataset import FEWEST
+from lab.images.dataset import FEWEST, Images
 from lab.images.errors import DataError, DataPathError, DataWarning
 
 # Pillow opens more, but some of that starts other programs (EPS) or is a film (MPEG).
@@ -22,7 +22,7 @@ PATIENCE = 1
 
 
 def read(folder, size):
-    """The pictures in folder and below as squares: uint8 (n, channels, size, size).
+    """The Images of the pictures in folder and below, as squares of size x size.
 
     channels is 1 if every picture is grey, by its pixels and not by its file's mode, else 3. Their
     order is that of their names, from the folder on, byte by byte. Each is turned as its EXIF says,
@@ -63,7 +63,8 @@ def read(folder, size):
         warnings.warn(f"{len(failures):,} of {len(paths):,} pictures are left out (--data, "
                       f"{folder}, {_first(failures, folder)}); mend or remove them", DataWarning)
     grey = (pixels[:, :1] == pixels[:, 1:]).all()
-    return np.ascontiguousarray(pixels[:, :1]) if grey else pixels
+    name = os.path.basename(os.path.abspath(folder)) or os.path.abspath(folder)
+    return Images(np.ascontiguousarray(pixels[:, :1]) if grey else pixels, None, name)
 
 
 def find(folder):

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from lab.images import mnist
 from lab.images.errors import DataError, DataPathError
 
 # Images and labels of the training part, then of the test part.
@@ -20,9 +21,9 @@ FOUR_FILES = "the four IDX files of MNIST"
 
 
 def read(folder, flag):
-    """All images of a folder: pixels uint8 (n, 28, 28) and labels uint8 (n,), training part first.
+    """The Images of a folder, training part first.
 
-    flag names, in errors, what named the folder. Raises DataPathError if it is none of IDX files,
+    flag is what named the folder, for error messages. Raises DataPathError without IDX files in it,
     DataError if they are damaged or do not belong together.
     """
     check_folder(folder, flag)
@@ -34,7 +35,7 @@ def read(folder, flag):
         if name not in paths:
             raise _wrong("missing file", os.path.join(folder, name), "it or its .gz", "neither")
     parts = [_read_part(paths[images], paths[labels]) for images, labels in IDX_FILES]
-    return tuple(map(np.concatenate, zip(*parts)))
+    return mnist.images(*map(np.concatenate, zip(*parts)), "IDX files", folder)
 
 
 def check_folder(folder, flag):

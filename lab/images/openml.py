@@ -1,6 +1,5 @@
 """MNIST from OpenML, asked once and kept in the user's cache folder."""
 
-import hashlib
 import os
 import socket
 import sys
@@ -12,21 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from sklearn.datasets import fetch_openml
 
-from lab.images.errors import DataWarning
+from lab.images import mnist
+from lab.images.errors import DataWarning, Unavailable
 
 OPENML_SHAPE = (70_000, 784)
 # Seconds for OpenML to say something. A name may have two addresses, each with its own wait.
 TIMEOUT = 15
 
 
-class Unavailable(Exception):
-    """OpenML gave no MNIST; the message is the reason."""
-
-
 def read():
-    """All of MNIST: pixels uint8 (n, 28, 28), labels uint8 (n,). Raises Unavailable."""
+    """The Images of MNIST, all 70,000. Raises Unavailable if they are neither kept nor served."""
     path = cache_file()
     arrays = _read_cache(path)
     if arrays is None:
@@ -34,18 +29,13 @@ def read():
               f"{path}", file=sys.stderr, flush=True)
         arrays = _fetch()
         _write_cache(path, *arrays)
-    return arrays
-
-
-def sha256(pixels, labels):
-    """The checksum of all pixels and then all labels."""
-    digest = hashlib.sha256(pixels)
-    digest.update(labels)
-    return digest.hexdigest()
+    return mnist.images(*arrays, "OpenML", path)
 
 
 def _fetch():
     """OpenML's mnist_784 as pixels uint8 (n, 28, 28) and labels uint8 (n,), checked."""
+    from sklearn.datasets import fetch_openml  # noqa: PLC0415
+
     timeout = socket.getdefaulttimeout()
     try:
         # scikit-learn up to 1.7 keeps a damaged download and fails on it ever after: whatever it
@@ -106,7 +96,7 @@ def _read_cache(path):
             pixels, labels, digest = kept["pixels"], kept["labels"], str(kept["sha256"])
         if not pixels.dtype == labels.dtype == np.uint8 or pixels.shape != (len(labels), 28, 28):
             raise ValueError("other arrays than expected")
-        if sha256(pixels, labels) != digest:
+        if mnist.sha256(pixels, labels) != digest:
             raise ValueError("checksum differs")
         return pixels, labels
     except (FileNotFoundError, NotADirectoryError):
@@ -125,7 +115,7 @@ def _write_cache(path, pixels, labels):
             whole = os.path.join(folder, path.name)
             with open(whole, "wb") as file:
                 np.savez_compressed(file, pixels=pixels, labels=labels,
-                                    sha256=sha256(pixels, labels))
+                                    sha256=mnist.sha256(pixels, labels))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(whole, path)

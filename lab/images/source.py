@@ -1,34 +1,101 @@
-"""Where a run's images come from: MNIST in one of its forms, or a folder of pictures."""
+"""Where images come from: the table of sources, and the one that --data names."""
 
 import os
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from lab.images import folder, idx, mnist
+from lab.images import digits, folder, idx, openml
 from lab.images.dataset import Images
-from lab.images.errors import DataWarning
+from lab.images.errors import DataError, DataWarning, Unavailable
+
+
+def load(data="auto", size=28):
+    """Returns the Images that data names, of all digits; pictures as squares of size x size.
+
+    data: one of the names in SOURCES, or a folder that holds what a row of it reads. Raises
+    DataPathError if it is neither, DataError if the images cannot be had.
+    """
+    name, place = _find(data)
+    if place is None:
+        try:
+            return SOURCES[name].read()
+        except Unavailable as reason:
+            raise DataError(f"MNIST could not be fetched from OpenML (--data {name}, {reason}); "
+                            "try again later, or offline use --data PATH, a folder with "
+                            f"{idx.FOUR_FILES}, or --data digits") from reason
+    images = SOURCES[name].read(place, size)
+    if not is_pictures(data) and folder.find(place)[0]:
+        warnings.warn(f"the folder has IDX files and pictures, too (--data, {data}); the IDX files "
+                      "are used", DataWarning)
+    return images
 
 
 def is_pictures(data):
-    """Whether data, as --data has it, is a folder of pictures and none with MNIST's IDX files.
+    """Whether data is a folder of pictures. Raises DataPathError if it names nothing to read."""
+    return _find(data)[0] == "pictures"
 
-    Raises DataPathError if it is neither one of mnist.NAMES nor a folder.
+
+def settled(data, images):
+    """Returns the name of the source that gave images: for "auto" the one that it has found.
+
+    A resumed run then does not ask the network for what it began without.
     """
-    if data in mnist.NAMES:
-        return False
-    idx.check_folder(data, "--data")
-    return not idx.found(data)
+    if data != "auto" or os.environ.get("MNIST_DIR"):
+        return data
+    return "digits" if images.source == digits.SOURCE else "openml"
 
 
-def load(data, size):
-    """The Images of data: pictures of size x size, or MNIST's digits, all of them, of 28x28.
+def _auto():
+    """The Images of MNIST_DIR, or of the first of openml and digits that there is."""
+    if place := os.environ.get("MNIST_DIR"):
+        return idx.read(place, "MNIST_DIR")
+    try:
+        return openml.read()
+    except Unavailable as reason:
+        warnings.warn(f"MNIST could not be fetched from OpenML ({reason}); using scikit-learn's "
+                      "8×8 digits instead; for MNIST, start again online or give --data PATH, a "
+                      f"folder with {idx.FOUR_FILES}", DataWarning)
+        return digits.read()
 
-    Raises as folder.read and mnist.load do. A DataWarning says so if pictures are passed over for
-    the IDX files that lie beside them.
+
+@dataclass(frozen=True)
+class Source:
+    """A row of SOURCES.
+
+    words: what --help says. read: returns the Images; of a folder it takes (folder, size).
+    holds: whether a folder is one to read, for sources that are folders; None for those that
+    --data calls by their name.
     """
-    if is_pictures(data):
-        name = os.path.basename(os.path.abspath(data)) or os.path.abspath(data)
-        return Images(folder.read(data, size), None, name)
-    if data not in mnist.NAMES and folder.find(data)[0]:
-        warnings.warn(f"the folder has IDX files and pictures, too (--data, {data}); the IDX files "
-                      "are used", DataWarning)
-    return mnist.load("all", data)
+
+    words: str
+    read: Callable[..., Images]
+    holds: Callable[[str], bool] | None = None
+
+
+# A new source is a file with its function, and a row here. Of the folders the first row that holds
+# is read.
+SOURCES = {
+    "openml": Source("downloads MNIST once", openml.read),
+    "digits": Source("is scikit-learn's small 8x8 set, enlarged", digits.read),
+    "idx": Source("MNIST's four IDX files", lambda place, _: idx.read(place, "--data"), idx.found),
+    "pictures": Source("pictures, in it or below it", folder.read, os.path.isdir),
+    "auto": Source("takes the folder in MNIST_DIR, the earlier download, OpenML or digits, the "
+                   "first there is", _auto),
+}
+
+
+def words():
+    """What --help says of --data: the sources by their names, then what a folder may hold."""
+    named = [f"{name} {row.words}" for name, row in SOURCES.items() if not row.holds]
+    folders = " or ".join(row.words for row in SOURCES.values() if row.holds)
+    return f"{'; '.join(named)}; a PATH is a folder with {folders}"
+
+
+def _find(data):
+    """(name, place): the row of SOURCES that reads data, and the folder if it takes one."""
+    if data in SOURCES and not SOURCES[data].holds:
+        return data, None
+    place = os.fspath(data)
+    idx.check_folder(place, "--data")
+    return next((name, place) for name, row in SOURCES.items() if row.holds and row.holds(place))

@@ -5,6 +5,7 @@ import re
 
 from lab import networks
 from lab.cli.flags import Parser, number, whole
+from lab.images import source
 from lab.training import processes
 
 # Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
@@ -63,10 +64,7 @@ def parse(argv):
         help="the digit to learn, 0 to 9, or all (default: 0); not with pictures, where a "
              "sub-folder is a class: name it")
     add("--data", metavar="WHERE",
-        help="where images come from: openml downloads MNIST once; digits is scikit-learn's small "
-             "8x8 set, enlarged; a PATH is a folder with pictures, in it or below it, or with "
-             "MNIST's four IDX files; auto takes the folder in MNIST_DIR, the earlier download, "
-             "OpenML or digits, the first there is (default: auto)")
+        help=f"where images come from: {source.words()} (default: auto)")
     add("--size", type=_size, metavar="N",
         help="width and height of pictures: " + ", ".join(
             f"{in_words(row.sizes, 'and')} {'have' if row.sizes[1:] else 'has'} {row.label}"

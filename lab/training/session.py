@@ -8,7 +8,7 @@ import numpy as np
 
 from lab import networks
 from lab.cli.console import Console, Interrupted, Signals
-from lab.images import mnist, source
+from lab.images import source
 from lab.images.errors import DataError, DataPathError, DataWarning
 from lab.runs import checkpoint, files
 from lab.runs.checkpoint import CheckpointError
@@ -198,7 +198,7 @@ class Session:
         with self.console.hearing(DataWarning):
             try:
                 images = source.load(settings["data"], settings.get("size", networks.POST_SIZE))
-                settings["data"] = mnist.settled(settings["data"], images)
+                settings["data"] = source.settled(settings["data"], images)
             except DataPathError as error:
                 raise UsageError(error) from None
         self.images = images.between(*networks.value_range(settings))
