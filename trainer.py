@@ -92,13 +92,13 @@ class Trainer:
 
     def _descend(self, loss, weight, network, optimizer):
         """An update by the gradient of the mean loss; that of our rows has this weight in it."""
-        names, parameters = zip(*network.namedparams())
+        names, parameters = zip(*network.namedparams(), strict=True)
         if weight != 1:
             loss = loss * weight
         chainer_cpu.functions.grad([loss], parameters, set_grad=True)
         self.processes.add_gradients(network)
         for name, parameter, bad in zip(names, parameters,
-                                        chainer_cpu.optimizers.not_finite(parameters)):
+                                        chainer_cpu.optimizers.not_finite(parameters), strict=True):
             if bad:
                 _check_finite(f"gradient of {type(network).__name__}{name}",
                               parameter.grad[~np.isfinite(parameter.grad)][0])

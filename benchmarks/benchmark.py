@@ -109,7 +109,7 @@ def _compare_losses(measured):
     """Before an update rounding alone may differ; Adam's first one enlarges that."""
     expected = measured["ours"].losses
     for name, each in measured.items():
-        for losses, ours, tolerance in zip(each.losses, expected, (1e-4, 1e-2)):
+        for losses, ours, tolerance in zip(each.losses, expected, (1e-4, 1e-2), strict=True):
             if not np.allclose(losses, ours, rtol=tolerance, atol=0):
                 sys.exit(f"benchmark.py: error: other losses ({NAMES[name]}, {losses}); "
                          f"ours are {ours}")

@@ -42,7 +42,7 @@ class Ours:
 
     def load(self, data):
         self.x, self.z = data["x"], data["z"]
-        both = dict(zip(("gen", "dis"), build(self.x)))
+        both = dict(zip(("gen", "dis"), build(self.x), strict=True))
         for name, network in both.items():
             for path, param in network.namedparams():
                 param.array[...] = data[name + path]
@@ -102,7 +102,7 @@ def build(x):
 def save(path, x, z):
     """Writes images, z and our initial weights of seed 0 as an .npz that all contenders load."""
     np.random.seed(0)
-    both = zip(("gen", "dis"), build(x))
+    both = zip(("gen", "dis"), build(x), strict=True)
     np.savez(path, x=x, z=z, **{
         name + key: param.array for name, network in both for key, param in network.namedparams()})
 

@@ -104,9 +104,10 @@ class Torch:
         # Both before the first update: PyTorch does not go back through weights that have changed.
         grads = (torch.autograd.grad(loss_gen, self.gen_params, retain_graph=True),
                  torch.autograd.grad(loss_dis, self.dis_params))
-        for optimizer, params, values in zip((self.opt_gen, self.opt_dis),
-                                             (self.gen_params, self.dis_params), grads):
-            for param, value in zip(params, values):
+        for optimizer, params, values in zip(
+                (self.opt_gen, self.opt_dis), (self.gen_params, self.dis_params), grads,
+                strict=True):
+            for param, value in zip(params, values, strict=True):
                 param.grad = value
             optimizer.step()
         return loss_gen.item(), loss_dis.item()

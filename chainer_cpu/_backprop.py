@@ -28,7 +28,7 @@ def grad(outputs, inputs, set_grad=False, **options):
     gradients = [None if g is None else plain_variable(g)
                  for g in (found.get(x.node) for x in inputs)]
     if set_grad:
-        for x, gradient in zip(inputs, gradients):
+        for x, gradient in zip(inputs, gradients, strict=True):
             x.grad_var = gradient
     return gradients
 

@@ -32,12 +32,12 @@ def _taps(by, small, big, ksize, stride, pad):
     pixel follow each other in that order.
     """
     axes = []
-    for numbers in zip(small, big, ksize, stride, pad):
+    for numbers in zip(small, big, ksize, stride, pad, strict=True):
         k, i = np.indices((numbers[2], numbers[0])).reshape(2, -1)
         place = i * numbers[3] + k - numbers[4]
         axes.append([row[(0 <= place) & (place < numbers[1])] for row in (i, place, k)])
     rows = [np.add.outer(a * size[1], b).reshape(-1)
-            for a, b, size in zip(*axes, (small, big, ksize))]
+            for a, b, size in zip(*axes, (small, big, ksize), strict=True)]
     rows = np.stack(rows).take(np.argsort(rows[by], kind="stable"), axis=1)
     first = np.searchsorted(rows[by], np.arange(np.prod((small, big)[by]) + 1))
     order = np.arange(len(first) - 1)
@@ -139,7 +139,7 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
     def values(self, inputs):
         x, W, *b = inputs
         small = tuple((size + 2 * pad - k) // stride + 1 for size, pad, k, stride in
-                      zip(x.shape[2:], self.pad, W.shape[2:], self.stride))
+                      zip(x.shape[2:], self.pad, W.shape[2:], self.stride, strict=True))
         self.layer = _Layer(small, x.shape[2:], W, self.stride, self.pad)
         # Kept instead of x: the same memory, or a copy that is wanted again.
         self.laid = self.layer.lay(x)

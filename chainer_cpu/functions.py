@@ -74,7 +74,8 @@ def convolution_2d(x, W, b=None, stride=1, pad=0, cover_all=False, **kwargs):
     if (not cover_all and _is_plain(**kwargs) and _are_maps(x, W, b)
             and x.shape[1] == W.shape[1] and (b is None or b.shape == W.shape[:1])
             and (strides := _pair(stride, 1)) and (pads := _pair(pad, 0))
-            and all(size + 2 * p >= k for size, p, k in zip(x.shape[2:], pads, W.shape[2:]))):
+            and all(size + 2 * p >= k
+                    for size, p, k in zip(x.shape[2:], pads, W.shape[2:], strict=True))):
         return Convolution2D(strides, pads).apply((x, W) if b is None else (x, W, b))[0]
     return stock.convolution_2d(x, W, b, stride, pad, cover_all, **kwargs)
 
@@ -85,12 +86,12 @@ def deconvolution_2d(x, W, b=None, stride=1, pad=0, outsize=None, **kwargs):
             and (b is None or b.shape == W.shape[1:2])
             and (strides := _pair(stride, 1)) and (pads := _pair(pad, 0))):
         height, width = (None, None) if outsize is None else outsize
-        geometry = list(zip(x.shape[2:], W.shape[2:], strides, pads))
+        geometry = list(zip(x.shape[2:], W.shape[2:], strides, pads, strict=True))
         big = _pair([s * (size - 1) + k - 2 * p if out is None else out
-                     for out, (size, k, s, p) in zip((height, width), geometry)], 1)
+                     for out, (size, k, s, p) in zip((height, width), geometry, strict=True)], 1)
         # Chainer has the words for an outsize that is none.
         if big and all((out + 2 * p - k) // s + 1 == size
-                       for out, (size, k, s, p) in zip(big, geometry)):
+                       for out, (size, k, s, p) in zip(big, geometry, strict=True)):
             inputs = (x, W) if b is None else (x, W, b)
             return Deconvolution2D(strides, pads, big).apply(inputs)[0]
     return stock.deconvolution_2d(x, W, b, stride, pad, outsize, **kwargs)

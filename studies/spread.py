@@ -109,7 +109,7 @@ def main():
     print("|---|---|---|---|")
     for work in WORK:
         ratio = statistics.median(two[0] / one[0] for one, two in
-                                  zip(measured[work, False], measured[work, True]))
+                                  zip(measured[work, False], measured[work, True], strict=True))
         _, calls, size = measured[work, True][0]
         print(f"| {work} | {ratio:.2f} | {calls} | {size / 1e6:.1f} MB |")
     print("\ncomputed, how many times as fast as one host\n")

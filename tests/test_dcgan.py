@@ -27,11 +27,11 @@ def test_maps_grow_as_promised_and_the_discriminator_mirrors_them(sizes, maps):
     gen, dis = Generator(sizes=sizes), Discriminator(sizes=sizes)
     h = np.zeros((2, 512, 3, 3), np.float32)
     for layer, channels, size in zip((gen.dc1, gen.dc2, gen.dc3, gen.dc4),
-                                     (256, 128, 64, 1), maps[1:]):
+                                     (256, 128, 64, 1), maps[1:], strict=True):
         h = layer(h)
         assert h.shape == (2, channels, size, size)
     for layer, channels, size in zip((dis.c1, dis.c2, dis.c3, dis.c4),
-                                     (64, 128, 256, 512), maps[-2::-1]):
+                                     (64, 128, 256, 512), maps[-2::-1], strict=True):
         h = layer(h)
         assert h.shape == (2, channels, size, size)
     assert dis.l1(h).shape == (2, 2)
@@ -80,6 +80,6 @@ def test_drawing_and_judging_change_neither_networks_nor_the_random_stream(netwo
     before, stream = state(gen, dis), np.random.get_state()
     prob_real(dis, draw(gen, z))
     assert state(gen, dis) == before
-    assert all(np.array_equal(a, b) for a, b in zip(stream, np.random.get_state()))
+    assert all(np.array_equal(a, b) for a, b in zip(stream, np.random.get_state(), strict=True))
     dis(draw(gen, z))  # the control: judged in plain training mode, the running averages move
     assert state(gen, dis) != before

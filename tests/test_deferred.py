@@ -93,7 +93,7 @@ def test_an_error_in_between_leaves_what_was_computed_before():
     x = random(6, 3)
     with pytest.raises(ZeroDivisionError), F.deferred():
         y = F.relu(x)
-        1 / 0
+        raise ZeroDivisionError
     assert np.array_equal(y.array, np.maximum(x, 0)) and not _workers.queue.waiting
 
 

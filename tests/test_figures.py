@@ -1,5 +1,6 @@
 """The quality figures, on samples for which one knows what they should be."""
 
+import itertools
 import time
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_the_untrained_generator_is_the_floor(judge, ceiling):
 def test_each_share_of_bad_images_makes_the_figures_worse(judge):
     good, bad = rings(judge.n_samples, seed=1), noise(judge.n_samples)
     rows = [judge.measure(np.concatenate([good[k:], bad[:k]])) for k in (0, 50, 150, 300, 450)]
-    for better, worse in zip(rows, rows[1:]):
+    for better, worse in itertools.pairwise(rows):
         assert worse["frechet"] > better["frechet"]
         assert worse["precision"] < better["precision"]
         assert worse["nearest"] > better["nearest"]

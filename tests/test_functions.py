@@ -167,7 +167,7 @@ def test_inputs_and_incoming_gradients_stay_as_they_were(name):
     gy.flags.writeable = False
     kept = y.array.copy()
     chainer.grad([y], variables, [chainer.Variable(gy)])
-    assert all(np.array_equal(x, was) for x, was in zip(inputs, before))
+    assert all(np.array_equal(x, was) for x, was in zip(inputs, before, strict=True))
     assert np.array_equal(gy, random(*y.shape, seed=1)) and np.array_equal(y.array, kept)
 
 
@@ -184,7 +184,7 @@ def test_gradients_of_the_input_alone_and_of_the_parameters_alone(name):
 def test_chainers_own_deconvolution_still_fails_at_parameters_alone():
     """When this fails, Chainer has been repaired, and the sentence about it can go."""
     *inputs, function = layer("dc1", False)
-    with pytest.raises(Exception):
+    with pytest.raises(ValueError, match="unpack"):
         results(stock, function, inputs, [1, 2])
 
 
@@ -213,7 +213,7 @@ def test_running_statistics_are_chainers():
         mean, var = np.full(5, 2, np.float32), np.full(5, 3, np.float32)
         module.batch_normalization(x, gamma, beta, running_mean=mean, running_var=var, decay=0.8)
         statistics[module] = mean, var
-    for actual, expected in zip(statistics[F], statistics[stock]):
+    for actual, expected in zip(statistics[F], statistics[stock], strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
@@ -234,7 +234,8 @@ def test_a_normalization_that_feeds_two_functions_has_both_gradients():
         h = m.batch_normalization(*inputs)
         return m.relu(h) * 2 + m.tanh(h) + h
 
-    for actual, expected in zip(results(F, both, inputs), results(stock, both, inputs)):
+    ours, chainers = results(F, both, inputs), results(stock, both, inputs)
+    for actual, expected in zip(ours, chainers, strict=True):
         assert_close(actual, expected)
 
 
@@ -314,7 +315,7 @@ def test_the_thread_count_changes_nothing_and_leaves_the_blas_as_it_was(monkeypa
     before = threadpoolctl.threadpool_info()
     expected = results(F, function, inputs)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for actual, value in zip(results(F, function, inputs), expected):
+    for actual, value in zip(results(F, function, inputs), expected, strict=True):
         assert_close(actual, value, 1e-6)
     monkeypatch.undo()
     assert [(i["filepath"], i["num_threads"]) for i in threadpoolctl.threadpool_info()

@@ -169,8 +169,8 @@ def check(seed):
     given = [lie_anyhow(random, x) for x in (*inputs, gy)]
     context = [contextlib.nullcontext, F.deferred][random.integers(2)]
     actual, y = results(function, F, given[:-1], given[-1], wanted, context)
-    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(given, (*inputs, gy))), (
-        "an input was changed")
+    assert all(np.array_equal(a, b, equal_nan=True)
+               for a, b in zip(given, (*inputs, gy), strict=True)), "an input was changed"
     assert not any(np.shares_memory(y.array, x) for x in given)
     expected, _ = results(function, stock, exact, gy.astype(np.float64), wanted)
     chainers, _ = results(function, stock, inputs, gy, wanted)

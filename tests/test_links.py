@@ -113,14 +113,14 @@ def test_every_layer_of_the_posts_networks_takes_the_fast_road(sizes):
 def test_adam_is_chainers(options):
     links = tuple(both("Deconvolution2D"))
     rules = [module.Adam(**options).setup(link)
-             for module, link in zip((optimizers, chainer.optimizers), links)]
+             for module, link in zip((optimizers, chainer.optimizers), links, strict=True)]
     for step in range(5):
-        for link, rule in zip(links, rules):
+        for link, rule in zip(links, rules, strict=True):
             for i, param in enumerate(link.params()):
                 random = np.random.RandomState(10 * step + i)
                 param.grad = random.randn(*param.shape).astype(np.float32)
             rule.update()
-    for fast, own in zip(*(link.params() for link in links)):
+    for fast, own in zip(*(link.params() for link in links), strict=True):
         np.testing.assert_allclose(fast.array, own.array, rtol=1e-5, atol=1e-7)
         assert fast.update_rule.state.keys() == own.update_rule.state.keys() >= {"m", "v"}
         for name, value in own.update_rule.state.items():
@@ -132,7 +132,7 @@ def test_adam_takes_moments_in_any_memory_order():
     links = [next(both("Deconvolution2D")) for _ in range(2)]
     rules = [optimizers.Adam().setup(link) for link in links]
     for step in range(3):
-        for link, rule in zip(links, rules):
+        for link, rule in zip(links, rules, strict=True):
             for param in link.params():
                 param.grad = np.random.RandomState(step).randn(*param.shape).astype(np.float32)
             rule.update()
@@ -243,7 +243,7 @@ def test_all_parameters_in_one_go_are_updated_as_one_by_one():
 ], ids=["its own alpha", "not enabled", "no gradient", "weight decay", "hook of one rule"])
 def test_what_is_out_of_the_ordinary_is_updated_as_chainer_does(change):
     links = tuple(both("Convolution2D"))
-    for link, module in zip(links, (optimizers, chainer.optimizers)):
+    for link, module in zip(links, (optimizers, chainer.optimizers), strict=True):
         adam_of(link)
         adam = module.Adam(alpha=0.01).setup(link)
         adam.update()

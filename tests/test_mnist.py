@@ -243,7 +243,7 @@ def arff(pixels, labels):
     lines = ["@RELATION mnist_784"]
     lines += [f"@ATTRIBUTE pixel{i} REAL" for i in range(1, 785)]
     lines += ["@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9,10}", "@DATA"]
-    for image, label in zip(pixels.reshape(-1, 784).tolist(), labels):
+    for image, label in zip(pixels.reshape(-1, 784).tolist(), labels, strict=True):
         lines.append(",".join(map(str, image)) + f",{label}")
     return "\n".join(lines).encode()
 

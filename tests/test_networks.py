@@ -140,7 +140,7 @@ def test_the_networks_are_built_in_the_author_s_order_of_random_numbers():
     np.random.seed(3)
     first, second = dcgan.Generator(6, 3), dcgan.Discriminator(3)
     for ours, theirs in ((gen, first), (dis, second)):
-        for a, b in zip(ours.params(), theirs.params()):
+        for a, b in zip(ours.params(), theirs.params(), strict=True):
             assert np.array_equal(a.array, b.array)
 
 

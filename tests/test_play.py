@@ -290,7 +290,7 @@ def test_two_picked_images_morph_along_the_great_circle(browser, zeros):
     pick(browser, 1)
     z = latent(0, 10, 100)
     way, _ = expected(zeros, great_circle(z[1], z[9], 5))
-    for t, frame in zip((0, 25, 50, 75, 100), way):
+    for t, frame in zip((0, 25, 50, 75, 100), way, strict=True):
         browser.run(f"(s => {{ s.value = {t}; s.dispatchEvent(new Event('input')) }})"
                     "(document.querySelector('#along'))")
         assert_same_image(pixels(browser), frame)

@@ -119,19 +119,19 @@ def test_batch_normalization_is_over_the_shares_of_all(shape, sizes):
 
     ends = np.cumsum(sizes)
     threads = [threading.Thread(target=share, args=(i, slice(end - size, end)))
-               for i, (size, end) in enumerate(zip(sizes, ends))]
+               for i, (size, end) in enumerate(zip(sizes, ends, strict=True))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     expected = run(chainer.links.BatchNormalization(5), slice(None))
-    parts = list(zip(*(found[i] for i in range(len(sizes)))))
+    parts = list(zip(*(found[i] for i in range(len(sizes))), strict=True))
     close = dict(rtol=1e-4, atol=1e-5)
-    for part, whole in zip(parts[:2], expected[:2]):   # rows of the batch
+    for part, whole in zip(parts[:2], expected[:2], strict=True):   # rows of the batch
         np.testing.assert_allclose(np.concatenate(part), whole, **close)
-    for part, whole in zip(parts[2:4], expected[2:4]):  # sums over the batch
+    for part, whole in zip(parts[2:4], expected[2:4], strict=True):  # sums over the batch
         np.testing.assert_allclose(sum(part), whole, **close)
-    for part, whole in zip(parts[4:], expected[4:]):   # the same on all
+    for part, whole in zip(parts[4:], expected[4:], strict=True):   # the same on all
         for one in part:
             np.testing.assert_allclose(one, whole, **close)
 

@@ -99,7 +99,7 @@ def test_first_gradients_and_three_losses_are_those_of_2016(original, functions)
     gradients = {}
     trainer.update = record
     trainer.fit(X, epochs=1, batch_size=original["batch_size"])
-    expected = list(zip(original["loss_gen"], original["loss_dis"]))
+    expected = list(zip(original["loss_gen"], original["loss_dis"], strict=True))
     np.testing.assert_allclose(losses[:2], expected[:2], rtol=1e-5)
     if not (functions == "fast" and original["seed"] == 3):
         np.testing.assert_allclose(losses[:3], expected, rtol=1e-4)

@@ -41,7 +41,7 @@ def read(folder, size):
     n = 0
     with (_reading(paths, size) as squares,
           Console("").bar(len(paths), 0, "picture", delay=PATIENCE) as bar):
-        for path, square in zip(paths, squares):
+        for path, square in zip(paths, squares, strict=True):
             if isinstance(square, Exception):
                 failures.append((path, square))
             else:

@@ -41,8 +41,8 @@ def read_rows(path, digit):
     if tuple(table) != columns(digit):
         raise FolderError(f"these are not the columns of the quality figures ({path}); remove it")
     _, *names = table
-    return {int(epoch): dict(zip(names, map(float, figures)))
-            for epoch, *figures in zip(*table.values())}
+    return {int(epoch): dict(zip(names, map(float, figures), strict=True))
+            for epoch, *figures in zip(*table.values(), strict=True)}
 
 
 def format_table(judge, rows):

@@ -91,7 +91,7 @@ def strip(run, epochs=None, out=None):
     # In a README the strip is shrunk to a third: the epoch in letters that survive it.
     top, head = MARGIN + TITLE, 72
     picture = Image.new(tiles[0].mode, (width * len(tiles), height - top + head), "white")
-    for i, (epoch, tile) in enumerate(zip(epochs, tiles)):
+    for i, (epoch, tile) in enumerate(zip(epochs, tiles, strict=True)):
         heading = Image.new(tile.mode, (width, head), "white")
         draw_title(ImageDraw.Draw(heading), f"epoch {epoch}", width, size=44, baseline=44)
         picture.paste(heading, (i * width, 0))

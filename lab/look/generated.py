@@ -4,6 +4,7 @@ Latent vectors are drawn from a stream of their own: the first of them depend on
 sample 1 of seed 3 is the same image in every command, however many are drawn.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def walk(run, seed=0, steps=9, out=None):
     gen, _, epoch = saved.load_networks(run)
     z = latent(seed, 4, gen.z_dim)
     rows, labels = [], []
-    for start, end in zip(z[:-1], z[1:]):
+    for start, end in itertools.pairwise(z):
         for name, way in ("straight", straight), ("great circle", great_circle):
             row = way(start, end, steps)
             rows.append(row)

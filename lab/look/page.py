@@ -32,7 +32,7 @@ def write(run):
     }, allow_nan=False)
     path = run / files.PAGE
     for target, text in (run / files.PAGE_DATA, f"take({data});\n"), (path, fill("page.html")):
-        replace_file(target, lambda file: file.write(text.encode("utf-8")))
+        replace_file(target, lambda file, text=text: file.write(text.encode("utf-8")))
     return path
 
 

@@ -43,7 +43,7 @@ def read_table(path):
     except (OSError, ValueError, csv.Error) as error:
         raise FolderError(f"the table cannot be read ({path}, {error}); mend or remove it"
                           ) from None
-    return dict(zip(header, table.T))
+    return dict(zip(header, table.T, strict=True))
 
 
 def read_losses(folder):

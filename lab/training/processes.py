@@ -125,9 +125,9 @@ class Processes(Alone):
                   for parameter in parameters]
         flat = self.allreduce(np.concatenate(
             [parameter.grad.transpose(order).reshape(-1)
-             for parameter, order in zip(parameters, orders)]))
+             for parameter, order in zip(parameters, orders, strict=True)]))
         begin = 0
-        for parameter, order in zip(parameters, orders):
+        for parameter, order in zip(parameters, orders, strict=True):
             shape = [parameter.shape[axis] for axis in order]
             part = flat[begin:begin + parameter.size].reshape(shape)
             parameter.grad = part.transpose(np.argsort(order))
@@ -149,7 +149,7 @@ class Processes(Alone):
         self.wait()
         if not leads:
             outcome = _outcome(function, arguments)
-        for host, (_, error) in self.gather((None, outcome[1])):
+        for _, (_, error) in self.gather((None, outcome[1])):
             if error is not None:
                 self._take((None, error))
         return outcome[0]
@@ -256,7 +256,7 @@ def join():
             sys.exit(0)  # the first one on this host says it
         raise ProcessesError(f"mpiexec has started us, but mpi4py is not installed here (Python, "
                              f"{sys.executable}); python -m pip install mpi4py")
-    chainer_cpu.chainer  # first: with the shims
+    _ = chainer_cpu.chainer  # first: with the shims
     try:
         import chainermn  # noqa: PLC0415 (asked for by mpiexec alone)
         with _Patience(TO_MEET, "give every host a name of its own, and the same MPI"):

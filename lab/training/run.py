@@ -174,7 +174,7 @@ class Run:
     def _look(self, row):
         """Shows the watch an epoch's row of losses.csv, and its figures if it was measured."""
         epoch, _, loss_dis, _, prob_real, prob_generated = row
-        measured = next((dict(zip(self.columns[1:], values)) for number, *values in
+        measured = next((dict(zip(self.columns[1:], values, strict=True)) for number, *values in
                          reversed(self.quality) if number == epoch), None)
         return self.watch.update(epoch, loss_dis, prob_real, prob_generated, measured)
 
@@ -279,7 +279,8 @@ class Run:
             prefix = name.removesuffix(".npz") + "/"
             arrays = {key.removeprefix(prefix): state[key] for key in sorted(state)
                       if key.startswith(prefix)}
-            files.replace_file(self.folder / name, lambda file: np.savez(file, **arrays))
+            files.replace_file(self.folder / name,
+                               lambda file, arrays=arrays: np.savez(file, **arrays))
         self._try(play.write)
         say = self.console.say
         if epochs:
