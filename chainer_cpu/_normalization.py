@@ -38,7 +38,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         y = empty(self.x.shape, x.dtype)
         _workers.run(_kernels.NORMALIZE, y.size // 4, (self.x, self.statistics, y),
                      (y.size // len(gamma), len(gamma)))
-        for array, moved in zip(given, running, strict=True):
+        for array, moved in zip(given, running, strict=False):
             if moved is not array:
                 _workers.queue.flush()
                 array[...] = moved

@@ -13,8 +13,10 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
-DOCUMENTS = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "pretrained" / "README.md"]
-# All but the tests: the README says that there is a file per room.
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+DOCUMENTS = [*READMES, CONTRIBUTING, ROOT / "CHANGES.md",
+             *sorted((ROOT / "docs").glob("*.md")), ROOT / "pretrained" / "README.md"]
+# All but the tests.
 FILES = [path for folder in (".", "lab/*", "chainer_cpu", "benchmarks", "studies")
          for path in sorted(ROOT.glob(f"{folder}/*"))
          if path.suffix == ".py" and path.name != "__init__.py"]
@@ -26,13 +28,16 @@ def anchors(document):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
-def test_every_file_has_its_words(readme):
-    text = readme.read_text(encoding="utf-8")
-    missing = [path.name for path in FILES if f"{path.name}`" not in text]
-    # benchmark.py and its helpers are "make bench"; one is course.py's.
-    assert missing == ["arithmetic.py", "benchmark.py", "contender.py", "on_chainer.py",
-                       "on_pytorch.py", "pytorch_course.py"]
+def test_every_file_has_its_words():
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    assert not [path.name for path in FILES if f"`{path.name}`" not in text]
+
+
+def test_every_file_that_has_words_is_there():
+    table = CONTRIBUTING.read_text(encoding="utf-8").split("## Every file")[1]
+    named = set(re.findall(r"`([\w./-]+\.(?:py|js|css|html|md|mjs|sh|txt|toml|json|cff))`", table))
+    there = {path.name for path in ROOT.rglob("*") if ".venv" not in path.parts}
+    assert len(named) > 60 and named <= there
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -102,3 +107,17 @@ def test_every_fault_of_the_table_names_tests_that_exist():
         assert found or cell == "q M" or re.fullmatch(r"as \d+", cell), row
         missing = [name for name in found if not re.search(rf"def test_\w*{name}", tests)]
         assert not missing, row
+
+
+def test_the_citation_has_the_version_of_the_project_and_what_it_follows():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert f"\nversion: {version[1]}\n" in citation
+    assert "DCGANをChainerで実装" in citation and "1511.06434" in citation
+
+
+def test_the_newest_changes_are_those_of_this_version():
+    version = re.search(r'^version = "([\d.]+\d)', (ROOT / "pyproject.toml").read_text(),
+                        re.MULTILINE)
+    first = re.search(r"^## (.*)$", (ROOT / "CHANGES.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert first[1].startswith(version[1])

@@ -15,7 +15,7 @@ def read():
     digits = load_digits()
     small = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     pixels = np.zeros((len(small), 1, 28, 28), np.uint8)
-    for frame, image in zip(pixels, small):
+    for frame, image in zip(pixels, small, strict=True):
         # Bilinear is blurred beside it, Lanczos leaves ghosts of the stroke in the background
         frame[0, 4:24, 4:24] = Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC)
     return Images(pixels, digits.target.astype(np.uint8), SOURCE)

@@ -35,7 +35,7 @@ def read(folder, flag):
         if name not in paths:
             raise _wrong("missing file", os.path.join(folder, name), "it or its .gz", "neither")
     parts = [_read_part(paths[images], paths[labels]) for images, labels in IDX_FILES]
-    return mnist.images(*map(np.concatenate, zip(*parts)), "IDX files", folder)
+    return mnist.images(*map(np.concatenate, zip(*parts, strict=True)), "IDX files", folder)
 
 
 def check_folder(folder, flag):

@@ -1,9 +1,9 @@
-"""Distances between images in the space of their features."""
+"""Distances between images in the space of their features.
+
+scikit-learn takes seconds to load: it is imported where it is used.
+"""
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.metrics import pairwise_distances
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 COMPONENTS = 50   # of the PCA: 81 % of the variance of MNIST's digits
 EXACT = 1000      # numbers in an image; from more of them the PCA is a randomized one
@@ -16,6 +16,7 @@ class Space:
     """The features: up to 50 principal components of the pixels."""
 
     def __init__(self, pixels):
+        from sklearn.decomposition import PCA
         # Fewer components than images: in as many, any image would be equally far from all of them.
         number = min(COMPONENTS, *(length - 1 for length in pixels.shape))
         self._pca = (PCA(number, svd_solver="covariance_eigh") if pixels.shape[1] <= EXACT else
@@ -35,6 +36,7 @@ class Classifier:
     """
 
     def __init__(self, pixels, labels):
+        from sklearn.neighbors import KNeighborsClassifier
         self._space = Space(pixels)
         self._nearest = KNeighborsClassifier(min(5, len(pixels) - 1))
         self._nearest.fit(self._space(pixels), labels)
@@ -57,12 +59,12 @@ class Manifold:
 
     def __init__(self, points):
         self.points = points
-        radii = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors()[0][:, -1]
+        radii = _nearest(points).kneighbors(n_neighbors=NEIGHBOURS)[0][:, -1]
         self._kept = radii <= np.quantile(radii, KEPT)
         self._radii = radii[self._kept]
 
     def share_inside(self, points):
-        distances = pairwise_distances(points, self.points[self._kept])
+        distances = _distances(points, self.points[self._kept])
         return np.mean((distances <= self._radii).any(axis=1))
 
 
@@ -70,7 +72,7 @@ class Neighbours:
     """Training images, among which the one nearest to a sample is looked for."""
 
     def __init__(self, features):
-        self._index = NearestNeighbors().fit(features)
+        self._index = _nearest(features)
         # The nearest is the image itself, the second its neighbour.
         self._typical = self._index.kneighbors(features[:TYPICAL], 2)[0][:, 1].mean()
 
@@ -81,7 +83,17 @@ class Neighbours:
 
 def mean_distance(features):
     """The mean distance between two of the rows of features."""
-    return pairwise_distances(features).sum() / (len(features) * (len(features) - 1))
+    return _distances(features).sum() / (len(features) * (len(features) - 1))
+
+
+def _nearest(points):
+    from sklearn.neighbors import NearestNeighbors
+    return NearestNeighbors().fit(points)
+
+
+def _distances(*points):
+    from sklearn.metrics import pairwise_distances
+    return pairwise_distances(*points)
 
 
 def frechet_distance(real, generated):

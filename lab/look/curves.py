@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from lab.runs import saved
 from lab.runs.files import replace_file
@@ -14,6 +12,8 @@ LN2 = float(np.log(2))
 
 def losses(run, out=None):
     """Draws both losses and D's mean probabilities over the epochs. Returns the picture's path."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
     caption = saved.caption(saved.read_settings(run))
     table = saved.read_losses(run)
     epoch = table["epoch"]
