@@ -17,6 +17,10 @@ from plot import sample_grid
 
 REAL, FAKE = 0, 1  # the discriminator's two logits
 
+# Of the average: after so many images, what it was before them counts half; in the beginning, when
+# G changes fast, after this share of the images so far.
+HALF_LIFE, WARM_UP = 20_000, 0.2
+
 
 class Diverged(ArithmeticError):
     """A loss or a gradient is NaN or infinite; the message says which."""
@@ -35,19 +39,31 @@ class Trainer:
     gradient does not vanish). At equilibrium p = 1/2: loss_gen is ln 2 = 0.693, loss_dis is
     2 ln 2 = 1.386.
 
+    order is that of the two updates:
+
+        generator-first      the post's: both losses by one forward pass, then G moves, then D
+        discriminator-first  D moves, then G, by the loss that the new D gives the same images
+
     alpha and beta1 are Adam's, for both networks. All random numbers come from NumPy's global
     legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
     of the author's code in the author's order.
+
+    average is a network like G, of which the training reads nothing: its weights and running
+    statistics are the exponential averages of G's (Karras et al. 2018; Yazici et al. 2019).
 
     processes: those of training.processes that train the same networks together, each with its
     share of every batch. They all draw the same numbers, and make the same updates.
     """
 
-    def __init__(self, gen, dis, alpha=0.001, beta1=0.9, processes=ALONE):
+    def __init__(self, gen, dis, alpha=0.001, beta1=0.9, order="generator-first", processes=ALONE):
         self.gen, self.dis, self.processes = gen, dis, processes
         processes.connect(gen, dis)  # batch statistics are of the whole batch
+        self._step = {"generator-first": self._generator_first,
+                      "discriminator-first": self._discriminator_first}[order]
         self.opt_gen = _adam(gen, alpha, beta1)
         self.opt_dis = _adam(dis, alpha, beta1)
+        self.average = gen.copy(mode="copy")
+        self.averaged = 0       # images that the average has seen
         self.prob_real = self.prob_generated = math.nan  # D's means in the last update
         self.epoch = 0          # epochs done
         self.iteration = 0      # iterations done in the epoch that is going on
@@ -62,35 +78,60 @@ class Trainer:
         over the whole. Every parameter's grad is then the gradient that it was updated with. Raises
         Diverged before a NaN reaches the weights.
         """
-        F = chainer_cpu.functions
-        real = np.full(len(z), REAL, np.int32)
-        fake = np.full(len(z), FAKE, np.int32)
+        return self._step(x_real, z)
 
+    def _generator_first(self, x_real, z):
         # 1. Forward. One generated batch, judged once, serves both losses. (Deferred, the passes'
         #    kernels run in one call at the end: the same values, sooner.)
-        with F.deferred():
+        with chainer_cpu.functions.deferred():
             y_fake = self.dis(self.gen(z))
             y_real = self.dis(x_real)
-        loss_gen = F.softmax_cross_entropy(y_fake, real)
-        loss_dis = F.softmax_cross_entropy(y_fake, fake) + F.softmax_cross_entropy(y_real, real)
-        means = [float(mean) for mean in (
-            loss_gen.array, loss_dis.array, _softmax(y_real.array)[:, REAL].mean(),
-            _softmax(y_fake.array)[:, REAL].mean())]
-        *sums, rows = self.processes.allreduce(len(z) * np.array([*means, 1]))
-        *losses, self.prob_real, self.prob_generated = (float(total / rows) for total in sums)
-        _check_finite("loss_gen", losses[0])
-        _check_finite("loss_dis", losses[1])
-        weight = float(len(z) / rows)
+        loss_gen = _cross_entropy(y_fake, REAL)
+        loss_dis = _cross_entropy(y_fake, FAKE) + _cross_entropy(y_real, REAL)
+        mean_gen, mean_dis, self.prob_real, self.prob_generated, n = self._means(
+            len(z), loss_gen.array, loss_dis.array, _prob_real(y_real), _prob_real(y_fake))
+        _check_finite("loss_gen", mean_gen)
+        _check_finite("loss_dis", mean_dis)
 
         # 2. The generator, by the gradient of loss_gen in its own parameters alone. (The author's
         #    code computes the discriminator's too, and throws them away.)
-        self._descend(loss_gen, weight, self.gen, self.opt_gen)
+        self._descend(loss_gen, len(z) / n, self.gen, lambda: self._update_gen(n))
 
         # 3. The discriminator, whose weights have not moved since the forward pass.
-        self._descend(loss_dis, weight, self.dis, self.opt_dis)
-        return tuple(losses)
+        self._descend(loss_dis, len(z) / n, self.dis, self.opt_dis.update)
+        return mean_gen, mean_dis
 
-    def _descend(self, loss, weight, network, optimizer):
+    def _discriminator_first(self, x_real, z):
+        # 1. Forward.
+        with chainer_cpu.functions.deferred():
+            x_fake = self.gen(z)
+            y_fake = self.dis(x_fake)
+            y_real = self.dis(x_real)
+        loss_dis = _cross_entropy(y_fake, FAKE) + _cross_entropy(y_real, REAL)
+        mean_dis, self.prob_real, self.prob_generated, n = self._means(
+            len(z), loss_dis.array, _prob_real(y_real), _prob_real(y_fake))
+        _check_finite("loss_dis", mean_dis)
+
+        # 2. The discriminator, by the gradient of loss_dis in its own parameters alone.
+        self._descend(loss_dis, len(z) / n, self.dis, self.opt_dis.update)
+
+        # 3. Forward once more: the new discriminator judges the images of phase 1.
+        with chainer_cpu.functions.deferred():
+            y_fake = self.dis(x_fake)
+        loss_gen = _cross_entropy(y_fake, REAL)
+        mean_gen, n = self._means(len(z), loss_gen.array)
+        _check_finite("loss_gen", mean_gen)
+
+        # 4. The generator, whose weights have not moved since phase 1.
+        self._descend(loss_gen, len(z) / n, self.gen, lambda: self._update_gen(n))
+        return mean_gen, mean_dis
+
+    def _means(self, rows, *values):
+        """Means over the batch, from those over our rows of it, and its number of rows."""
+        *sums, n = self.processes.allreduce(rows * np.array([*map(float, values), 1]))
+        return *(float(total / n) for total in sums), float(n)
+
+    def _descend(self, loss, weight, network, update):
         """An update by the gradient of the mean loss; that of our rows has this weight in it."""
         names, parameters = zip(*network.namedparams(), strict=True)
         if weight != 1:
@@ -102,7 +143,13 @@ class Trainer:
             if bad:
                 _check_finite(f"gradient of {type(network).__name__}{name}",
                               parameter.grad[~np.isfinite(parameter.grad)][0])
-        optimizer.update()
+        update()
+
+    def _update_gen(self, n):
+        """Adam's update of G, by a batch of n; then average = decay average + (1 - decay) G."""
+        self.averaged += int(n)
+        decay = 0.5 ** (n / min(HALF_LIFE, WARM_UP * self.averaged))
+        self.opt_gen.update_and_average(self.average, decay)
 
     def steps(self, X, epochs=10, batch_size=100):
         """Trains until epochs are done; a generator that pauses after every iteration.
@@ -146,8 +193,8 @@ class Trainer:
     def state(self):
         """All that the next iteration depends on, as a dict of NumPy arrays (copies).
 
-        Both networks with their running averages, both Adams, the place in the epoch and NumPy's
-        global random state.
+        The networks and G's average with their running averages, both Adams, the place in the
+        epoch and NumPy's global random state.
         """
         chainer = chainer_cpu.chainer
         arrays = {}
@@ -158,6 +205,7 @@ class Trainer:
         _, keys, position, has_gauss, gauss = np.random.get_state()
         return arrays | {
             "epoch": np.array(self.epoch), "iteration": np.array(self.iteration),
+            "averaged": np.array(self.averaged),
             "permutation": self._permutation.copy(), "sums": self._sums.copy(),
             "random/keys": keys, "random/position": np.array(position),
             "random/has_gauss": np.array(has_gauss), "random/gauss": np.array(gauss)}
@@ -167,9 +215,10 @@ class Trainer:
 
         Raises ValueError, before anything is changed, if a number in it is impossible.
         """
-        epoch, iteration = int(arrays["epoch"]), int(arrays["iteration"])
+        epoch, iteration, averaged = (int(arrays[name])
+                                      for name in ("epoch", "iteration", "averaged"))
         permutation = arrays["permutation"]
-        if epoch < 0 or iteration < 0 or not 0 <= arrays["random/position"] <= 624:
+        if min(epoch, iteration, averaged) < 0 or not 0 <= arrays["random/position"] <= 624:
             raise ValueError("epoch, iteration or random state out of range")
         if (np.sort(permutation) != np.arange(len(permutation))).any():
             raise ValueError("the order of the images is not a permutation")
@@ -178,13 +227,14 @@ class Trainer:
             own = {key.removeprefix(f"{name}/"): value for key, value in arrays.items()
                    if key.startswith(f"{name}/")}
             chainer.serializers.NpzDeserializer(own).load(part)
-        self.epoch, self.iteration = epoch, iteration
+        self.epoch, self.iteration, self.averaged = epoch, iteration, averaged
         self._permutation, self._sums = permutation, arrays["sums"]
         np.random.set_state(("MT19937", arrays["random/keys"], int(arrays["random/position"]),
                              int(arrays["random/has_gauss"]), float(arrays["random/gauss"])))
 
     def _parts(self):
         return (("generator", self.gen), ("discriminator", self.dis),
+                ("generator-average", self.average),
                 ("adam_generator", self.opt_gen), ("adam_discriminator", self.opt_dis))
 
 
@@ -197,9 +247,15 @@ def _adam(network, alpha, beta1):
     return optimizer
 
 
-def _softmax(y):
-    e = np.exp(y - y.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+def _cross_entropy(y, label):
+    """The mean of -log softmax(y)[label] over logits y (N, 2): a Variable."""
+    return chainer_cpu.functions.softmax_cross_entropy(y, np.full(len(y), label, np.int32))
+
+
+def _prob_real(y):
+    """The mean probability of "real" in the softmax of logits y (N, 2)."""
+    e = np.exp(y.array - y.array.max(axis=1, keepdims=True))
+    return (e / e.sum(axis=1, keepdims=True))[:, REAL].mean()
 
 
 def _check_finite(name, value):
@@ -216,7 +272,8 @@ def main(argv=None):
     with Session(given, Diverged) as session:  # errors and signals become a line and a code
         session.open()                         # the folder, and the images in it
         gen, dis = session.networks()          # untrained, from the seed
-        session.train(Trainer(gen, dis, session.settings["alpha"], session.settings["beta1"],
+        settings = session.settings
+        session.train(Trainer(gen, dis, settings["alpha"], settings["beta1"], settings["order"],
                               session.processes), sample_grid)
     return session.exit_code
 

@@ -85,6 +85,15 @@ def test_the_newest_is_the_one_with_the_most_epochs_inside(tmp_path):
     assert about["epoch"] == 20 and found["w"][0, 0] == 20
 
 
+def test_one_from_before_there_was_an_average_begins_it_as_the_generator(tmp_path):
+    state = {"generator/w": np.arange(3.0), "discriminator/w": np.ones(2), "epoch": np.array(7)}
+    checkpoint.write(tmp_path, 7, state, meta())
+    found, _ = checkpoint.read_newest(tmp_path, pytest.fail)
+    assert found.keys() == {*state, "generator-average/w", "averaged"}
+    assert np.array_equal(found["generator-average/w"], state["generator/w"])
+    assert found["averaged"] == 0
+
+
 def damage(kind, data, random):
     if kind == "empty":
         return b""

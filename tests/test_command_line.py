@@ -38,7 +38,8 @@ def losses(folder):
 def test_a_run_leaves_pictures_log_settings_and_networks(tiny_run):
     names = {path.name for path in tiny_run.iterdir()}
     assert names >= {"settings.json", "losses.csv", "real.png", "epoch-0000.png", "epoch-0001.png",
-                     "epoch-0002.png", "epoch-0003.png", "generator.npz", "discriminator.npz"}
+                     "epoch-0002.png", "epoch-0003.png", "generator.npz", "discriminator.npz",
+                     "generator-average.npz"}
     assert not [name for name in names if name.endswith(".tmp")]
     for path in tiny_run.glob("*.png"):
         with Image.open(path) as picture:

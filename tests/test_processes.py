@@ -45,14 +45,14 @@ def mpiexec(n, *command):
 # -- the same numbers ----------------------------------------------------------------------------
 
 PROGRAM = """
-import hashlib, json, numpy as np
+import hashlib, json, sys, numpy as np
 import trainer
 from lab import networks
 from lab.training import processes
 together = processes.join()
 np.random.seed(0)
 settings = {"z_dim": 10, "channels": 1, "sizes": "listing"}
-training = trainer.Trainer(*networks.build(settings), processes=together)
+training = trainer.Trainer(*networks.build(settings), order=sys.argv[1], processes=together)
 x = np.random.RandomState(7).uniform(0, 1, (20, 1, 28, 28)).astype("float32")
 losses = [(training.epoch, training._sums.tolist()) for _ in training.steps(x, 1, 7)]
 digest = hashlib.sha256()
@@ -66,20 +66,22 @@ if together.number == 0:
 
 @pytest.fixture(scope="module")
 def alone():
-    """The losses of one process, without mpiexec."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=HOME, stdout=subprocess.PIPE,
-                          check=True)
-    return json.loads(done.stdout)[0]
+    """The losses of one process, without mpiexec, by the order of the updates."""
+    def losses(order):
+        done = subprocess.run([sys.executable, "-c", PROGRAM, order], cwd=HOME,
+                              stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)[0]
+    return losses
 
 
 @needs_mpiexec
-@pytest.mark.parametrize("n", [2, 3])
-def test_the_losses_of_two_iterations_are_those_of_one_process(alone, n):
+@pytest.mark.parametrize("n, order", [(2, "discriminator-first"), (3, "generator-first")])
+def test_the_losses_of_two_iterations_are_those_of_one_process(alone, n, order):
     """Batches of 7 in shares of 3 and 4, or of 2, 2 and 3; and all weights and Adams are equal."""
-    code, out, err = mpiexec(n, "-c", PROGRAM)
+    code, out, err = mpiexec(n, "-c", PROGRAM, order)
     assert code == 0, err
     losses, digests = json.loads(out.splitlines()[-1])
-    for (_, found), (_, expected) in zip(losses, alone, strict=True):
+    for (_, found), (_, expected) in zip(losses, alone(order), strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
     assert len(digests) == n and len({digest for _, digest in digests}) == 1
 

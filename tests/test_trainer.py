@@ -12,7 +12,7 @@ import chainer_cpu
 import dcgan
 from chainer_cpu import chainer
 from dcgan import COMMENT, Discriminator, Generator
-from trainer import Diverged, Trainer
+from trainer import HALF_LIFE, WARM_UP, Diverged, Trainer
 
 ORIGINAL = json.loads((Path(__file__).parent / "original_2016.json").read_text())["runs"]
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "golden" / "original_mnist_digit0.npz"
@@ -22,11 +22,14 @@ NOISE = {"generator": {"/dc1/b", "/dc2/b", "/dc3/b"},
          "discriminator": {"/c2/b", "/c3/b", "/c4/b"}}
 
 
-def build(seed=0, **kwargs):
+ORDERS = "generator-first", "discriminator-first"
+
+
+def build(seed=0, order="generator-first", **kwargs):
     np.random.seed(seed)
     gen = Generator(**kwargs)
     kwargs.pop("z_dim", None)
-    return Trainer(gen, Discriminator(**kwargs))
+    return Trainer(gen, Discriminator(**kwargs), order=order)
 
 
 def synthetic(n):
@@ -35,6 +38,13 @@ def synthetic(n):
 
 def networks(trainer):
     return {"generator": trainer.gen, "discriminator": trainer.dis}
+
+
+def numbers(network):
+    """Parameters and running statistics: copies."""
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(network)
+    return {key: np.array(value) for key, value in serializer.target.items()}
 
 
 def norms(trainer, attribute):
@@ -178,10 +188,73 @@ def test_update_leaves_in_grad_the_gradient_of_each_networks_own_loss():
             np.testing.assert_allclose(moved[clear], -0.001 * np.sign(p.grad[clear]), rtol=0.01)
 
 
+def test_the_second_order_moves_g_by_the_loss_of_the_new_d_on_the_same_images():
+    """Against plain backward() and Chainer's own Adam, loss by loss."""
+    trainer = build(3, "discriminator-first")
+    x, z = synthetic(8), np.random.uniform(-1, 1, (8, 100)).astype(np.float32)
+    twin = copy.deepcopy(trainer)
+    F = chainer.functions
+    real, fake = np.zeros(8, np.int32), np.ones(8, np.int32)
+    x_fake = twin.gen(z)
+    y_fake = twin.dis(x_fake.array)
+    loss_dis = F.softmax_cross_entropy(y_fake, fake) + F.softmax_cross_entropy(twin.dis(x), real)
+    twin.dis.cleargrads()
+    loss_dis.backward()
+    chainer.optimizers.Adam().setup(twin.dis).update()
+    loss_gen = F.softmax_cross_entropy(twin.dis(x_fake), real)
+    twin.gen.cleargrads()
+    loss_gen.backward()
+
+    losses = trainer.update(x, z)
+
+    # Adam's first step is alpha in the direction of the gradient: where that is nothing but noise,
+    # the new D differs, and so a little do G's loss and gradients.
+    assert losses == pytest.approx((float(loss_gen.array), float(loss_dis.array)), rel=1e-3)
+    assert losses[0] != pytest.approx(
+        float(F.softmax_cross_entropy(y_fake, real).array), rel=0.1), "the old D's loss"
+    for key, p in trainer.gen.namedparams():
+        if key not in NOISE["generator"]:
+            expected = dict(twin.gen.namedparams())[key].grad
+            assert np.linalg.norm(p.grad - expected) < 0.02 * np.linalg.norm(expected), key
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_average_is_that_of_the_generators_and_changes_nothing_else(order, monkeypatch):
+    trainer = build(5, order)
+    expected, seen = numbers(trainer.average), 0
+    assert all(np.array_equal(x, expected[key]) for key, x in numbers(trainer.gen).items())
+    for _ in trainer.steps(synthetic(12), epochs=2, batch_size=4):
+        seen += 4
+        decay = 0.5 ** (4 / min(HALF_LIFE, WARM_UP * seen))
+        for key, x in numbers(trainer.gen).items():
+            expected[key] = decay * expected[key].astype(np.float64) + (1 - decay) * x
+    for key, x in numbers(trainer.average).items():
+        if not key.endswith("/N"):  # a count of Chainer's, always 0 here
+            np.testing.assert_allclose(x, expected[key], rtol=1e-5, atol=1e-7)
+    state, alone = trainer.state(), build(5, order)
+    monkeypatch.setattr(alone.opt_gen, "update_and_average", lambda *_: alone.opt_gen.update())
+    alone.fit(synthetic(12), epochs=2, batch_size=4)
+    assert all(np.array_equal(x, state[key]) for key, x in alone.state().items()
+               if not key.startswith("generator-average/"))
+
+
+@pytest.mark.parametrize("batch", [20, 100])
+def test_the_half_life_is_in_images_and_not_in_iterations(batch, monkeypatch):
+    trainer, decays = build(), []
+    monkeypatch.setattr(trainer.opt_gen, "update_and_average",
+                        lambda average, decay: decays.append(decay))
+    trainer.averaged = round(HALF_LIFE / WARM_UP)
+    for _ in range(HALF_LIFE // batch):
+        trainer._update_gen(batch)
+    assert math.prod(decays) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("still, moving", [("gen", "dis"), ("dis", "gen")])
-def test_each_step_leaves_the_other_network_alone(still, moving, monkeypatch):
-    trainer = build(1)
-    monkeypatch.setattr(getattr(trainer, f"opt_{still}"), "update", lambda: None)
+def test_each_step_leaves_the_other_network_alone(still, moving, order, monkeypatch):
+    trainer = build(1, order)
+    for name in "update", "update_and_average":
+        monkeypatch.setattr(getattr(trainer, f"opt_{still}"), name, lambda *_: None)
     before = {name: snapshot(getattr(trainer, name)) for name in (still, moving)}
     trainer.update(synthetic(4), np.random.uniform(-1, 1, (4, 100)).astype(np.float32))
     after = {name: snapshot(getattr(trainer, name)) for name in (still, moving)}
@@ -206,13 +279,14 @@ def test_the_comments_sizes_and_rgb_train_too():
     assert all(math.isfinite(loss) and loss > 0 for loss in losses)
 
 
-def test_state_taken_at_any_iteration_continues_with_the_same_bits():
+@pytest.mark.parametrize("order", ORDERS)
+def test_state_taken_at_any_iteration_continues_with_the_same_bits(order):
     X = synthetic(12)
-    whole, states = build(4), []
+    whole, states = build(4, order), []
     for _ in whole.steps(X, epochs=2, batch_size=4):
         states.append(whole.state())
     for taken in (0, 2, 3):
-        other = build(99)  # other weights, other random state: all must come from the state
+        other = build(99, order)  # other weights, other random state: all come from the state
         other.load_state(states[taken])
         other.fit(X, epochs=2, batch_size=4)
         end = other.state()
@@ -233,7 +307,8 @@ def test_the_state_has_the_same_dtypes_where_numpy_shuffles_other_integers(monke
     assert {name: array.dtype for name, array in trainer.state().items()} == before
 
 
-@pytest.mark.parametrize("lost", ["random/keys", "random/position", "iteration", "sums",
+@pytest.mark.parametrize("lost", ["random/keys", "random/position", "iteration", "sums", "averaged",
+                                  "generator-average/bn4/beta",
                                   "adam_generator/dc4/W/m", "generator/bn1/avg_mean"])
 def test_the_comparison_above_would_notice_anything_left_out_of_the_state(lost):
     X = synthetic(12)
@@ -253,6 +328,7 @@ def test_the_comparison_above_would_notice_anything_left_out_of_the_state(lost):
 
 @pytest.mark.parametrize("spoil, message", [
     (lambda state: state.update(epoch=np.array(-1)), "out of range"),
+    (lambda state: state.update(averaged=np.array(-1)), "out of range"),
     (lambda state: state.update({"random/position": np.array(10**6)}), "out of range"),
     (lambda state: state.update(permutation=np.array([0, 0, 2])), "not a permutation"),
 ])
@@ -265,8 +341,9 @@ def test_an_impossible_state_is_refused_before_anything_changes(spoil, message):
     assert all(np.array_equal(value, before[key]) for key, value in trainer.state().items())
 
 
-def test_a_loss_that_is_nan_stops_before_it_reaches_the_weights():
-    trainer = build()
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_loss_that_is_nan_stops_before_it_reaches_the_weights(order):
+    trainer = build(0, order)
     X = synthetic(8)
     steps = trainer.steps(X, epochs=3, batch_size=4)
     next(steps)

@@ -80,6 +80,7 @@ def read_newest(folder, warn):
 
     A damaged one is renamed to *.damaged, warn(line) says so, and the one before it is taken.
     CheckpointError if none is left, with the reason for each, or if one has another format.
+    In one from before there was an average of the generator, the average begins as the generator.
     """
     good, reasons = [], []
     for path in paths(folder):
@@ -99,7 +100,12 @@ def read_newest(folder, warn):
         os.replace(path, aside)
         warn(f"a checkpoint is damaged ({path}, {error}); kept as {aside.name}, an older one is "
              "used")
-    return max(good, key=lambda found: (found[1]["epoch"], found[1]["iteration"]))
+    arrays, meta = max(good, key=lambda found: (found[1]["epoch"], found[1]["iteration"]))
+    if "averaged" not in arrays and "epoch" in arrays:
+        arrays |= {name.replace("generator/", "generator-average/", 1): array
+                   for name, array in arrays.items() if name.startswith("generator/")}
+        arrays["averaged"] = np.zeros_like(arrays["epoch"])
+    return arrays, meta
 
 
 def check(arrays, like):

@@ -7,6 +7,7 @@
     epoch-0000.png, epoch-0001.png   nine generated images after each epoch; 0000 is untrained
     checkpoint-0990.npz              the whole state of the run (checkpoint.py), and the one before
     generator.npz, discriminator.npz the networks, at the end
+    generator-average.npz            the average of the generator's weights
     index.html, index.js             the page to look at all this, and what it shows
     play.html                        the page that draws with the generator
     .gitignore, .lock                for git: not to be committed; for other runs: in use
@@ -27,12 +28,14 @@ LOSS_COLUMNS = ("epoch", "loss_gen", "loss_dis", "seconds", "prob_real", "prob_g
 IGNORE = ".gitignore"  # a run is tens of megabytes that nobody wants to commit
 SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
 GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
+AVERAGE = "generator-average.npz"
+NETWORKS = GENERATOR, DISCRIMINATOR, AVERAGE
 REAL, LOCK = "real.png", ".lock"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"
 
-_OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, PAGE_DATA, PLAY, GENERATOR, DISCRIMINATOR,
-        "checkpoint-*.npz", "checkpoint-*.damaged", "epoch-*.png", "samples.png", "losses.png",
-        "animation.gif", "strip.png", "walk.png", "nearest.png")
+_OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, PAGE_DATA, PLAY, *NETWORKS, "checkpoint-*.npz",
+        "checkpoint-*.damaged", "epoch-*.png", "samples.png", "losses.png", "animation.gif",
+        "strip.png", "walk.png", "nearest.png")
 
 _TEMPORARY = ".tmp"
 

@@ -9,7 +9,8 @@ from lab.images import source
 from lab.training import processes
 
 # Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
-RECIPES = {"post": {"alpha": 0.001, "beta1": 0.9}, "paper": {"alpha": 0.0002, "beta1": 0.5}}
+RECIPES = {"post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first"},
+           "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first"}}
 # A batch of 100 is that of the author's script of 11 November 2016: unlike the 1000 of the last one
 # before the post, it draws the post's firm zeros with today's weights (docs/reproduction.md).
 DEFAULTS = {

@@ -100,7 +100,7 @@ class Run:
                                      for name in ("losses", "quality"))
         # What was kept of an epoch only because it was the last, and is so no longer.
         if self.trainer.epoch < self.settings["epochs"]:
-            for name in files.GENERATOR, files.DISCRIMINATOR:
+            for name in files.NETWORKS:
                 (self.folder / name).unlink(missing_ok=True)
         self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
         if not self._is_due("picture_every", self.trainer.epoch):
@@ -275,7 +275,7 @@ class Run:
         seconds, epochs, iterations: those of this process.
         """
         state = self.trainer.state()
-        for name in (files.GENERATOR, files.DISCRIMINATOR):
+        for name in files.NETWORKS:
             prefix = name.removesuffix(".npz") + "/"
             arrays = {key.removeprefix(prefix): state[key] for key in sorted(state)
                       if key.startswith(prefix)}
@@ -295,7 +295,8 @@ class Run:
         say(f"pictures       {files.picture(self.folder, self.losses[-1][0])} and those before")
         say(f"page           {self.folder / files.PAGE}, to scrub through the epochs")
         say(f"to draw with   {self.folder / files.PLAY}, in any browser")
-        say(f"networks       {self.folder / files.GENERATOR}, {files.DISCRIMINATOR}")
+        say(f"networks       {self.folder / files.GENERATOR}, {files.AVERAGE}, "
+            f"{files.DISCRIMINATOR}")
         return 0
 
 

@@ -242,4 +242,6 @@ def _settings_to_resume(given, settings):
                            for name, value in changes.items())
         raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only a "
                          "larger --epochs may be given")
-    return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given}}
+    return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given},
+            # That of all runs from before there was another.
+            "order": settings.get("order", "generator-first")}
