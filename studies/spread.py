@@ -16,6 +16,7 @@ import time
 import numpy as np
 
 from lab import networks
+from lab.cli.flags import Parser
 from lab.training import processes
 from trainer import Trainer
 
@@ -124,7 +125,11 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        steps(sys.argv[1])
+    parser = Parser(prog="spread.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("work", nargs="?", choices=WORK, metavar="WORK",
+                        help="what one of the processes does; with nothing said, all is measured")
+    given = parser.parse_args()
+    if given.work:
+        steps(given.work)
     else:
         main()

@@ -1,10 +1,17 @@
-"""What a command loads before it says its first word: no more than it needs."""
+"""What a command loads before it says its first word, and that every terminal can write it."""
 
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import plot
+import quality
+import trainer
+from studies import chance
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = {"chainer", "matplotlib", "numba", "scipy", "sklearn"}  # a second or more, each
@@ -34,3 +41,51 @@ def test_training_and_the_pages_wait_for_scikit_learn_and_matplotlib_only_where_
 def test_samples_are_drawn_without_scikit_learn_and_matplotlib(tmp_path):
     assert not loaded("plot.py", "samples", "pretrained", "--out",
                       str(tmp_path / "samples.png")) & FOR_FIGURES
+
+
+# -- terminals of every encoding -------------------------------------------------------------------
+
+@pytest.fixture(params=["cp1252", "cp437", "ascii"])
+def terminal(request, monkeypatch):
+    """terminal(module, *arguments): exit code and words of a command where there is no Japanese."""
+    def call(module, *arguments):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=request.param) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            try:
+                code = module.main(list(arguments))
+            except SystemExit as stop:
+                code = stop.code
+        for stream in streams:
+            stream.flush()
+        return code, b"".join(s.buffer.getvalue() for s in streams).decode(request.param)
+    return call
+
+
+@pytest.mark.parametrize("command", [
+    (trainer, "--help"), (quality, "--help"), (plot, "--help"), (chance, "--help"),
+    *((plot, name, "--help") for name in (
+        "samples", "losses", "animate", "strip", "walk", "nearest", "page", "play"))],
+    ids=lambda command: " ".join([command[0].__name__, *command[1:]]))
+def test_every_help_can_be_written(command, terminal):
+    code, words = terminal(*command)
+    assert code == 0 and "usage:" in words
+
+
+@pytest.mark.parametrize("command", [
+    (trainer, "--data", "零"), (trainer, "--digit", "零"), (quality, "零"), (plot, "samples", "零"),
+    (plot, "strip", "零", "--epochs", "零")], ids=lambda command: command[0].__name__)
+def test_every_error_message_can_be_written(command, terminal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, words = terminal(*command)
+    assert code in (1, 2) and ": error: " in words
+
+
+def test_a_terminal_without_a_locale_gets_the_help_of_modules_run_as_such():
+    for module in "trainer", "benchmarks.benchmark", "studies.course", "studies.spread":
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True,
+            env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout.isascii()

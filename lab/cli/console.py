@@ -13,12 +13,10 @@ from tqdm import tqdm
 
 
 class _Stream:
-    """A text stream that goes quiet when its reader has gone away, and that can write any name."""
+    """A text stream that goes quiet when its reader has gone away."""
 
     def __init__(self, stream):
         self._stream = stream
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
         self.encoding = getattr(stream, "encoding", None)
 
     def isatty(self):

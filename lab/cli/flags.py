@@ -3,15 +3,23 @@
 import argparse
 import math
 import re
+import sys
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, where argparse prints the usage first.
 
-    One that does not speak leaves words and exit code to another process.
+    One that does not speak leaves words and exit code to another process. From its construction on,
+    stdout and stderr write "?" for a letter that the terminal's encoding lacks.
     """
 
     speaks = True
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
 
     def exit(self, status=0, message=None):
         super().exit(status if self.speaks else 0, message)
