@@ -4,14 +4,15 @@ import os
 import struct
 import sys
 import time
+import unicodedata
 import warnings
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from lab.images import folder
+from lab.images import folder, picture, place, source
 from lab.images.errors import DataError, DataPathError, DataWarning
 
 RED, GREEN, BLUE, WHITE, BLACK = (
@@ -144,8 +145,8 @@ def test_pictures_of_every_mode_have_the_right_colours(pictures):
         (plain(wine), "1.png"), (palette, "2.png"), (palette, "3.gif"), (palette, "4.bmp"),
         (plain(wine).convert("CMYK"), "5.jpg"), (plain(wine).convert("CMYK"), "6.tif"),
         (plain(wine).convert("YCbCr"), "7.jpg"), (plain(wine).convert("RGBA"), "8.tif")]
-    for picture, name in made:
-        pictures(picture, name)
+    for image, name in made:
+        pictures(image, name)
     assert all(near(color(square), wine) for square in pictures.read()[1:])
 
 
@@ -194,8 +195,103 @@ def test_grey_is_a_matter_of_pixels_not_of_modes(tmp_path):
     Image.new("L", (40, 40), 7).save(tmp_path / "2.png")
     Image.new("CMYK", (40, 40), (0, 0, 0, 99)).save(tmp_path / "3.tif")
     assert folder.read(tmp_path, SIZE).pixels.shape == (3, 1, SIZE, SIZE)
-    plain((90, 90, 91)).save(tmp_path / "4.png")
+    plain((90, 90, 93)).save(tmp_path / "4.png")
     assert folder.read(tmp_path, SIZE).pixels.shape == (4, 3, SIZE, SIZE)
+
+
+def drawings(path, kind, **options):
+    """Saves two grey drawings as files of a kind. Returns them, uint8 (2, 1, 40, 40)."""
+    y, x = np.mgrid[:40, :40] / 40
+    grey = [(255 * np.exp(-8 * ((x - at) ** 2 + (y - 0.5) ** 2))).astype(np.uint8)
+            for at in (0.3, 0.7)]
+    path.mkdir(exist_ok=True)
+    for i, pixels in enumerate(grey):
+        Image.fromarray(pixels).convert("RGB").save(path / f"{i}.{kind}", **options)
+    return np.array(grey)[:, None]
+
+
+@pytest.mark.parametrize("kind", ("png", "jpg", "webp", "avif"))
+def test_grey_drawings_are_grey_in_every_kind_of_file(tmp_path, kind):
+    """Lossy WebP keeps the three channels only to 1 of 255."""
+    expected = drawings(tmp_path, kind)
+    x = folder.read(tmp_path, 40).pixels
+    assert x.shape == (2, 1, 40, 40)
+    assert np.abs(x.astype(int) - expected).mean() < 3
+
+
+def profile_of_p3():
+    """An ICC profile of Display P3: Pillow's own of sRGB with other primaries."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {b"rXYZ": (0.51512, 0.24120, -0.00105), b"gXYZ": (0.29198, 0.69225, 0.04189),
+                 b"bXYZ": (0.15710, 0.06657, 0.78407)}
+    for i in range(struct.unpack_from(">I", profile, 128)[0]):
+        name, at = struct.unpack_from(">4sI", profile, 132 + 12 * i)
+        if name in primaries:
+            struct.pack_into(">3i", profile, at + 8, *(round(65536 * x) for x in primaries[name]))
+    return bytes(profile)
+
+
+def profile_of_black_ink():
+    """An ICC profile of a CMYK in which no ink but black is seen: a table with two steps an ink."""
+    ramp, white, black = bytes(range(256)), bytes((255, 128, 128)), bytes((0, 128, 128))
+    one = 65536
+    table = (b"mft1" + bytes(4) + bytes((4, 3, 2, 0))
+             + struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, one)
+             + 4 * ramp + 8 * (white + black) + 3 * ramp)
+    header = struct.pack(">I4sI4s4s4s12x4s28x3I", 144 + len(table), b"lcms", 0x02400000, b"prtr",
+                         b"CMYK", b"Lab ", b"acsp", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+
+
+@pytest.mark.parametrize("kind", ("png", "jpg", "webp", "tif"))
+def test_display_p3_becomes_srgb(pictures, kind):
+    seen = (230, 90, 60)
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
+              for v in np.array(seen) / 255]
+    # The published matrix from linear P3 to linear sRGB, both with the white of D65.
+    linear = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0],
+                       [-0.0197, -0.0786, 1.0979]]) @ linear
+    expected = 255 * (1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(expected - seen).max() > 10
+    pictures(plain(seen), f"1.{kind}", icc_profile=profile_of_p3(), lossless=True)
+    assert near(color(pictures.read()[1]), expected)
+
+
+def test_cmyk_is_seen_as_its_profile_says(pictures):
+    for name, profile in ("1.jpg", None), ("2.jpg", profile_of_black_ink()):
+        pictures(Image.new("CMYK", (40, 40), (0, 255, 0, 0)), name, icc_profile=profile)
+    assert [color(square) for square in pictures.read()[1:]] == [(255, 0, 255), WHITE]
+
+
+@pytest.mark.parametrize("profile", (
+    ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"no profile", b"",
+    profile_of_p3()[:300]), ids=("sRGB", "text", "empty", "cut"))
+def test_a_profile_of_srgb_or_a_damaged_one_changes_no_byte(pictures, profile):
+    noise = np.random.RandomState(0).randint(0, 256, (SIZE, SIZE, 3), np.uint8)
+    pictures(Image.fromarray(noise), "1.png", icc_profile=profile)
+    np.testing.assert_array_equal(pictures.read()[1], noise.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("bits, told", ((16, False), (12, True)))
+def test_twelve_bits_in_sixteen_are_read_and_said_to_be_nearly_black(tmp_path, bits, told):
+    drawn = drawings(tmp_path, "png")[:, 0].astype(np.uint16)
+    for i, pixels in enumerate(drawn):
+        Image.fromarray(pixels << bits - 8).save(tmp_path / f"{i}.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(folder.read(tmp_path, 40)) == 2
+    assert [str(warning.message) for warning in caught] == told * [
+        f"2 of 2 pictures are nearly black (--data, {tmp_path}, the first: 0.png), as files of 16 "
+        "bits are that use but 12; make them brighter, or remove them"]
+
+
+def test_a_png_with_megabytes_of_text_is_read(pictures):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("workflow", "node " * 400_000, zip=True)
+    pictures(plain(RED), "1.png", pnginfo=info)
+    before = PngImagePlugin.MAX_TEXT_CHUNK
+    assert color(pictures.read()[1]) == RED
+    assert before == PngImagePlugin.MAX_TEXT_CHUNK
 
 
 # Which files, and in which order
@@ -208,7 +304,7 @@ def test_names_of_any_kind_in_the_order_of_their_bytes(tmp_path):
     for i, name in reversed(list(enumerate(names))):
         path = tmp_path / os.fsdecode(name)
         path.parent.mkdir(exist_ok=True)
-        plain((i, i, 2 * i)).save(path)
+        plain((i, i, 99)).save(path)
     assert folder.read(tmp_path, SIZE).pixels[:, 0, 0, 0].tolist() == list(range(len(names)))
 
 
@@ -216,8 +312,84 @@ def test_other_files_are_passed_over_silently(pictures):
     pictures(plain(RED), "deep/er/1.png")
     pictures(plain(GREEN), ".hidden/2.png")
     pictures(plain(GREEN), "._2.png")
-    for name in "notes.txt", "film.mp4", "film.mpg", "page.eps", "Thumbs.db", "noname":
+    for name in "notes.txt", "film.mp4", "film.mpg", "Thumbs.db", "desktop.ini", "noname":
         (pictures.folder / name).write_text("no picture")
+    assert len(pictures.read()) == 2
+
+
+@pytest.mark.parametrize("first, then", (("NFC", "NFD"), ("NFD", "NFC")))
+def test_names_in_both_forms_of_unicode_are_the_same_images(tmp_path, monkeypatch, first, then):
+    """A Mac writes the second. Byte by byte é is before z in one form and after it in the other."""
+    monkeypatch.chdir(tmp_path)
+    images = []
+    for form in first, then:
+        path = tmp_path / unicodedata.normalize(form, f"{form} Bühne")
+        path.mkdir()
+        for i, name in enumerate(("zebra.png", "étoile.png", "カー.png", "ガラス.png")):
+            plain((50 * i, 90, 120)).save(path / unicodedata.normalize(form, name))
+        images.append(source.load(unicodedata.normalize(then, f"{form} Bühne"), SIZE))
+    assert images[0].fingerprint == images[1].fingerprint
+    assert images[0].pixels[:, 0, 0, 0].tolist() == [0, 50, 100, 150]  # that of the bytes in NFC
+
+
+def test_a_folder_in_a_folder_is_found_in_either_form(tmp_path):
+    for form in "NFC", "NFD":
+        (tmp_path / unicodedata.normalize("NFD", "é") / form).mkdir(parents=True, exist_ok=True)
+        path = place.folder(tmp_path / unicodedata.normalize("NFC", "é") / form, "--data")
+        assert os.path.isdir(path) and path.endswith(form)
+
+
+def test_litter_of_network_storage_and_archives_is_left_out(pictures):
+    for name in ("@eaDir/0.png/SYNOPHOTO_THUMB_XL.jpg", "#recycle/gone.jpg", "__MACOSX/0.png",
+                 ".thumbnails/0.jpg", "$RECYCLE.BIN/S-1/x.png", "below/@EADIR/y.jpg"):
+        pictures(plain(RED), name)
+    pictures(plain(GREEN), "below/1.png")
+    assert [color(square) for square in pictures.read()] == [BLUE, GREEN]
+
+
+def test_what_is_named_as_a_picture_and_not_read_is_counted_with_what_to_do(
+        pictures, monkeypatch):
+    monkeypatch.setattr(picture, "FORMATS", [kind for kind in picture.FORMATS if kind != "HEIF"])
+    pictures(plain(RED), "1.png")
+    for name in ("a.HEIC", "b.heif", "raw.CR2", "drawing.psd", ".c.png.icloud", ".d.heic.icloud",
+                 ".e.txt.icloud", "broken.png", "notes.txt"):
+        (pictures.folder / name).write_bytes(b"\0" * 99)
+    with pytest.warns(DataWarning) as caught:
+        assert len(pictures.read()) == 2
+    (message,) = (str(warning.message) for warning in caught)
+    assert message.startswith(f"7 of 9 pictures are left out (--data, {pictures.folder}): ")
+    for part in ("2 HEIC (python -m pip install pillow-heif, then start again)",
+                 "1 raw from a camera (save them as JPEG)", "1 of a kind that is not read",
+                 "2 in iCloud and not on this disk (download them first)",
+                 "1 cannot be read (the first: broken.png, not a picture inside; "):
+        assert part in message
+
+
+def test_a_folder_of_heic_alone_says_what_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, "FORMATS", [kind for kind in picture.FORMATS if kind != "HEIF"])
+    for i in range(3):
+        (tmp_path / f"{i}.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match=r"no picture .*3 HEIC \(python -m pip install pill"):
+        source.load(str(tmp_path), SIZE)
+
+
+@pytest.mark.skipif(picture.pillow_heif is None, reason="needs pillow-heif")
+def test_heic_is_read_where_pillow_heif_is_installed(pictures):
+    pictures(plain((200, 100, 50)), "1.heic", quality=-1)
+    assert near(color(pictures.read()[1]), (200, 100, 50))
+
+
+def test_the_pictures_of_a_phone_in_mpo_are_read(pictures):
+    for name in "1.jpg", "2.mpo":
+        pictures(plain(RED), name, format="MPO", save_all=True, append_images=[plain(GREEN)])
+    assert all(near(color(square), RED) for square in pictures.read()[1:])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_passed_over_even_behind_a_link(pictures):
+    pictures(plain(RED), "1.png")
+    os.mkfifo(pictures.folder / "2.png")
+    (pictures.folder / "3.png").symlink_to("2.png")
     assert len(pictures.read()) == 2
 
 
@@ -266,7 +438,7 @@ REASONS = {"empty": "not a picture inside", "truncated": "truncated", "broken": 
 def test_what_cannot_be_read_is_left_out_with_its_name_and_reason(pictures, how):
     pictures(plain(RED), "2.png")
     broken(pictures.folder / "1.png")[how]()
-    with pytest.warns(DataWarning, match=rf"1 of 3 pictures .* the first: 1.png, .*{REASONS[how]}"):
+    with pytest.warns(DataWarning, match=rf"1 of 3 pictures .*the first: 1.png, .*{REASONS[how]}"):
         assert [color(square) for square in pictures.read()] == [BLUE, RED]
 
 
@@ -308,7 +480,7 @@ def test_fewer_than_two_pictures_are_an_error(tmp_path, number, what):
 def test_pictures_that_are_all_broken_are_an_error(tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"no picture .*3 cannot be read, the first: 0\.png, not a"):
+    with pytest.raises(DataError, match=r"no picture .*3 cannot be read \(the first: 0\.png, "):
         folder.read(tmp_path, SIZE)
 
 
@@ -329,7 +501,7 @@ def test_an_interruption_does_not_wait_for_the_other_pictures(pictures, monkeypa
         if len(read) > 1:
             time.sleep(0.2)  # all of them: 20 seconds of two processors
         raise KeyboardInterrupt
-    monkeypatch.setattr(folder, "_try", interrupted)
+    monkeypatch.setattr(picture, "square", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pictures.read()
     assert len(read) < 200

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import _openml, load_digits
 
 from lab.images import mnist, source
@@ -198,6 +199,41 @@ def test_a_folder_without_the_files_is_bad_usage(tmp_path, monkeypatch, flag, ma
     with pytest.raises(DataPathError, match=told) as caught:
         load(0, str(path) if flag == "--data" else "auto")
     assert f"({flag}, {path})" in one_line(caught)
+
+
+def dotted(name):
+    return name.replace("-idx", ".idx")
+
+
+LAYOUTS = {
+    "7-Zip": dotted,
+    "7-Zip, compressed again": lambda name: dotted(name) + ".gz",
+    "Kaggle": lambda name: f"{name}/{name}",
+    "Kaggle, a dot": lambda name: f"{dotted(name)}/{dotted(name)}",
+    "torchvision's root": lambda name: f"MNIST/raw/{name}",
+    "torchvision's MNIST": lambda name: f"raw/{name}.gz",
+}
+
+
+@pytest.mark.parametrize("flag", ["--data", "MNIST_DIR"])
+@pytest.mark.parametrize("place", LAYOUTS.values(), ids=LAYOUTS)
+def test_the_four_files_are_found_as_others_name_and_lay_them(
+        tmp_path, small_mnist, monkeypatch, flag, place):
+    for name, content in idx_files().items():
+        path = tmp_path / place(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    monkeypatch.setenv("MNIST_DIR", str(tmp_path))
+    assert_zeros(load(0, str(tmp_path) if flag == "--data" else "auto"))
+    assert not source.is_pictures(str(tmp_path))
+
+
+def test_pictures_win_over_idx_files_that_lie_deeper(tmp_path):
+    (tmp_path / "MNIST").mkdir()
+    write(tmp_path / "MNIST" / "raw", idx_files())
+    for i in range(3):
+        Image.new("RGB", (40, 40), (90 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    assert source.is_pictures(str(tmp_path)) and len(source.load(str(tmp_path))) == 3
 
 
 @pytest.mark.parametrize("digit, told", [(9, "no image of digit 9"),
@@ -433,7 +469,34 @@ def test_auto_without_network_takes_the_digits_and_says_so_once():
     message = one_line(caught[0])
     assert "refused" in message  # why
     assert "8×8 digits" in message  # what instead
-    assert "--data PATH" in message  # what to do
+    assert "180 of each digit" in message and "rough shapes" in message  # what comes of it
+    assert "python trainer.py --data openml --out result-mnist" in message  # what to do later
+    assert "--data PATH" in message
+
+
+@pytest.fixture(params=["an error", "a tilde"])
+def no_home(request, monkeypatch):
+    """A container's user without HOME and without an entry, as two versions of platformdirs see it.
+    """
+    def unknown(*_, **__):
+        if request.param == "a tilde":
+            return "~/.cache/chainer-dcgan"
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(fetching.platformdirs, "user_cache_dir", unknown)
+
+
+def test_without_a_home_folder_auto_takes_the_digits(no_home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(DataWarning, match="no home folder .* set HOME or XDG_CACHE_HOME"):
+        assert source.load("auto").source == "8×8 digits (scikit-learn)"
+    assert list(tmp_path.iterdir()) == []  # no folder of the name "~"
+
+
+def test_without_a_home_folder_openml_says_which_variable_to_set(no_home):
+    with pytest.raises(DataError, match="no home folder .* set HOME or XDG_CACHE_HOME") as caught:
+        source.load("openml")
+    one_line(caught)
 
 
 # The copy that is kept

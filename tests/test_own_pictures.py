@@ -4,9 +4,12 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 import struct
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ from lab.look.generated import nearest_of
 from lab.look.tiles import on_scale, to_pixels
 from lab.runs import saved
 
+ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ("--epochs", "2", "--batch-size", "20", "--z-dim", "8", "--quality-every", "1")
 SIZES = (28, 32, 48)
 
@@ -245,7 +249,40 @@ def test_broken_pictures_are_one_warning_and_the_others_train(cli, tmp_path):
     code, out, err = cli("--data", "p", *TRAIN)
     assert code == 0 and "48 of p" in out
     assert err.count("warning") == 1
-    assert "trainer.py: warning: 3 of 51 pictures are left out (--data, p, the first: x0.jpg" in err
+    assert ("trainer.py: warning: 3 of 51 pictures are left out (--data, p): 3 cannot be read (the "
+            "first: x0.jpg, not a picture inside; mend or remove them)") in err
+
+
+@pytest.mark.parametrize("where", (".", "docs", "docs/pictures", "pretrained/characters"))
+def test_the_project_s_own_pictures_are_no_data(cli, tmp_path, where):
+    (tmp_path / "link").symlink_to(ROOT / where)
+    for data in ROOT / where, "link":
+        code, _, err = cli("--data", str(data))
+        assert code == 2 and err.count("\n") == 1 and "the project's own (--data, " in err
+    assert not (tmp_path / "result").exists()
+
+
+@pytest.mark.parametrize("suffix, kind", ((".zip", "zip"), (".tar.gz", "gztar")))
+def test_an_archive_is_refused_with_the_command_that_unpacks_it(cli, tmp_path, suffix, kind):
+    shutil.make_archive(tmp_path / "my photos", kind, suns(tmp_path / "p", number=3))
+    code, _, err = cli("--data", f"my photos{suffix}")
+    assert code == 2 and err.count("\n") == 1 and not (tmp_path / "result").exists()
+    _, command, data = re.search("(unpack it with) (.*) and give --data (.*)\n", err).groups()
+    python, *arguments = shlex.split(command)
+    assert python == "python"
+    subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=True)
+    assert len(source.load(shlex.split(data)[0], 28)) == 3
+
+
+def test_the_tilde_is_home(cli, tmp_path, monkeypatch):
+    """A shell leaves it in --data=~/p."""
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
+    (tmp_path / "me").mkdir()
+    suns(tmp_path / "me" / "p", number=3)
+    assert cli("--data=~/p", "--epochs", "1", "--quality-every", "0")[0] == 0
+    assert cli("--resume", "--epochs", "2")[0] == 0
+    assert cli("--resume", "--epochs", "3", f"--data=~{os.sep}p{os.sep}")[0] == 0
 
 
 def test_idx_files_win_over_pictures_beside_them(pictures, tmp_path):

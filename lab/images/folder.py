@@ -1,173 +1,219 @@
-"""A folder of pictures: whatever is in it and below it, as squares of one size."""
+"""A folder of pictures: all that are in it and below it, as squares of one size."""
 
+import collections
 import concurrent.futures
+import contextlib
 import itertools
 import os
 import textwrap
+import unicodedata
 import warnings
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from lab.cli.console import Console
+from lab.images import picture
 from lab.images.dataset import FEWEST, Images
 from lab.images.errors import DataError, DataPathError, DataWarning
 
-# Pillow opens more, but some of that starts other programs (EPS) or is a film (MPEG).
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF files"
-# A bar for whoever waits longer, in seconds.
+# Folders that programs make beside pictures: thumbnails, recycle bins, snapshots of network
+# storage, what macOS adds to an archive. In lower case.
+LITTER = {"@eadir", "#recycle", "@recycle", "#snapshot", "@recently-snapshot", "$recycle.bin",
+          "__macosx", "system volume information"}
+# Files that are pictures to their owner, by the ends of their names, and what is to be done.
+UNREAD = {suffix: words for words, suffixes in {
+    "HEIC (python -m pip install pillow-heif, then start again)": ".heic .heif .hif",
+    "raw from a camera (save them as JPEG)":
+        ".arw .cr2 .cr3 .dng .nef .orf .pef .raf .rw2 .srw",
+    "of a kind that is not read, such as PSD, SVG or JPEG XL (save them as PNG)":
+        ".eps .exr .ico .jxl .psd .qoi .svg .tga .xcf"}.items()
+    for suffix in suffixes.split()}
+IN_ICLOUD = "in iCloud and not on this disk (download them first)"
+# Seconds after which a bar tells whoever waits.
 PATIENCE = 1
+# Pictures that are given to the threads at once: their squares wait in memory for the slowest.
+_PART = 512
+# More threads would wait for the disk, each with a large photograph in memory.
+_MOST_THREADS = 8
+_MOST_TEXT = 2**26  # bytes of text, or of a colour profile, in a PNG; Pillow reads 2**20
+# 12 bits in a file of 16 become bytes up to 16; enlarged they overshoot a little.
+_NEARLY_BLACK = 20
 
 
 def read(folder, size):
-    """The Images of the pictures in folder and below, as squares of size x size.
+    """Returns the Images of the pictures in folder and below, as picture.square makes them.
 
-    channels is 1 if every picture is grey, by its pixels and not by its file's mode, else 3. Their
-    order is that of their names, from the folder on, byte by byte. Each is turned as its EXIF says,
-    laid on white where it is transparent, cut to the square in its middle and scaled to size:
-    smaller ones by area, larger ones by cubic interpolation. Of an animation it is the first frame.
+    They are grey if in every picture no channel is further than picture.ALIKE from another. Their
+    order is that of their paths in NFC, byte by byte, so a copy whose names a Mac wrote in NFD has
+    the same order.
 
-    Pictures that cannot be read are left out with one DataWarning for all. Names that begin with a
-    dot are passed over, as are files that are not named as pictures are. Raises DataPathError if
-    there is no picture, DataError if fewer than two can be read or if all are alike.
+    Warns once of all pictures that cannot be read, and once if most are nearly black. Files
+    that are not named as pictures are passed over, as are hidden ones and LITTER. Raises
+    DataPathError if there is no picture, DataError if fewer than two can be read or if all are
+    alike.
     """
-    paths, failures = find(folder)
-    if not paths and not failures:
+    found = find(folder)
+    if not found:
         raise DataPathError(f"no pictures and no IDX files in this folder (--data, {folder}); it "
                             f"must hold {KINDS}, or MNIST's four IDX files")
-    pixels = np.empty((len(paths), 3, size, size), np.uint8)
-    n = 0
-    with (_reading(paths, size) as squares,
-          Console("").bar(len(paths), 0, "picture", delay=PATIENCE) as bar):
-        for path, square in zip(paths, squares, strict=True):
+    pixels = np.empty((len(found.paths), 3, size, size), np.uint8)
+    n, grey, dark = 0, True, []
+    with (_reading(found.paths, size) as squares,
+          Console("").bar(len(found.paths), 0, "picture", delay=PATIENCE) as bar):
+        for path, square in zip(found.paths, squares, strict=True):
             if isinstance(square, Exception):
-                failures.append((path, square))
+                found.failures.append((path, square))
             else:
                 pixels[n] = square
                 n += 1
-            bar.set_description_str(f"picture {bar.n + 1}/{len(paths)}", refresh=False)
+                grey = grey and np.ptp(square, axis=0).max() <= picture.ALIKE
+                if square.max() <= _NEARLY_BLACK:
+                    dark.append(path)
+            bar.set_description_str(f"picture {bar.n + 1}/{len(found.paths)}", refresh=False)
             bar.update()
     pixels = pixels[:n]
+    left_out = found.left_out(folder)
     if n < FEWEST:
-        number = "only one picture" if n else "no picture"
-        reason = (f", {len(failures):,} cannot be read, {_first(failures, folder)}" if failures
-                  else "")
-        raise DataError(f"{number} in this folder (--data, {folder}{reason}); a batch needs at "
-                        f"least {FEWEST}")
+        raise DataError(f"{'only one' if n else 'no'} picture in this folder (--data, {folder}"
+                        f"{', ' * bool(left_out)}{left_out}); a batch needs at least {FEWEST}")
     if (pixels == pixels[0]).all():
         raise DataError(f"the {n:,} pictures in this folder are all alike (--data, {folder}); "
                         "there is nothing to learn from them")
-    if failures:
-        warnings.warn(f"{len(failures):,} of {len(paths):,} pictures are left out (--data, "
-                      f"{folder}, {_first(failures, folder)}); mend or remove them", DataWarning)
-    grey = (pixels[:, :1] == pixels[:, 1:]).all()
-    name = os.path.basename(os.path.abspath(folder)) or os.path.abspath(folder)
-    return Images(np.ascontiguousarray(pixels[:, :1]) if grey else pixels, None, name)
+    if left_out:
+        warnings.warn(f"{len(found) - n:,} of {len(found):,} pictures are left out (--data, "
+                      f"{folder}): {left_out}", DataWarning)
+    if len(dark) > n / 2:  # single ones may be meant
+        warnings.warn(f"{len(dark):,} of {n:,} pictures are nearly black (--data, {folder}, the "
+                      f"first: {_name(dark[0], folder)}), as files of 16 bits are that use but 12; "
+                      "make them brighter, or remove them", DataWarning)
+    # Of three channels that are all but equal, green is the one that lossy kinds keep best.
+    return Images(np.ascontiguousarray(pixels[:, 1:2]) if grey else pixels, None,
+                  os.path.basename(os.path.abspath(folder)) or os.path.abspath(folder))
+
+
+@dataclass
+class Found:
+    """What find() has found.
+
+    paths: the pictures, in order. failures: pairs of a path and the exception that says why there
+    is no picture. unread: {words of UNREAD, or IN_ICLOUD: number of files}.
+    """
+
+    paths: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
+    unread: collections.Counter = field(default_factory=collections.Counter)
+
+    def __len__(self):
+        """The number of all that is named as a picture; each failed path counts once."""
+        return len({*self.paths, *(path for path, _ in self.failures)}) + self.unread.total()
+
+    def left_out(self, folder):
+        """How many are left out, by kind, and what to do; "" if none is."""
+        parts = [f"{number:,} {words}" for words, number in self.unread.items()]
+        if self.failures:
+            path, error = self.failures[0]
+            parts.append(f"{len(self.failures):,} cannot be read (the first: "
+                         f"{_name(path, folder)}, {_reason(error)}; mend or remove them)")
+        return "; ".join(parts)
+
+
+def holds(folder):
+    """Whether there is anything in folder or below that is named as a picture."""
+    return any(True for _ in _walk(folder))
 
 
 def find(folder):
-    """(paths, failures): the files in folder and below that are named as pictures, in order.
+    """Returns the Found of folder and all that is below it, with a bar if that takes long."""
+    found = Found()
+    with Console("").bar(None, 0, "file", delay=PATIENCE) as bar:
+        for path, what in _walk(folder):
+            if what is None:
+                found.paths.append(path)
+            elif isinstance(what, OSError):
+                found.failures.append((path, what))
+            else:
+                found.unread[what] += 1
+            bar.set_description_str(f"looking for pictures, {bar.n + 1:,} so far", refresh=False)
+            bar.update()
+    found.paths.sort(key=_place)
+    return found
 
-    failures are pairs of a path that cannot be looked into and the OSError. A folder that links
-    lead to more than once is looked into once.
+
+def _walk(folder):
+    """Yields (path, what) of all that is named as a picture: what is None for one to read.
+
+    Else it is the words of UNREAD, or the OSError of a folder that cannot be looked into. A folder
+    that links lead to more than once is looked into once: that with the first of its names.
     """
-    Image.init()
-    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
-    paths, failures, seen = [], [], {os.path.realpath(folder)}
-
-    def fail(error):
-        failures.append((error.filename, error))
-
-    for where, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        below, folders[:] = sorted(folders, key=os.fsencode), []
+    suffixes, seen, failures = picture.suffixes(), {os.path.realpath(folder)}, []
+    for where, folders, names in os.walk(folder, onerror=failures.append, followlinks=True):
+        below, folders[:] = sorted(folders, key=_place), []
         for name in below:
             real = os.path.realpath(os.path.join(where, name))
-            if not name.startswith(".") and real not in seen:
+            if not name.startswith(".") and name.lower() not in LITTER and real not in seen:
                 seen.add(real)
                 folders.append(name)
         for name in names:
-            path = os.path.join(where, name)
-            if (os.path.splitext(name)[1].lower() in suffixes and not name.startswith(".")
-                    and (os.path.isfile(path) or os.path.islink(path))):  # no pipes and the like
-                paths.append(path)
-    return sorted(paths, key=lambda path: os.fsencode(Path(path).as_posix())), failures
+            hidden, path = name.startswith("."), os.path.join(where, name)
+            in_icloud = hidden and name.endswith(".icloud")  # .name.png.icloud, a placeholder
+            named = name.removesuffix(".icloud") if in_icloud else name
+            suffix = os.path.splitext(named)[1].lower()
+            if in_icloud and (suffix in suffixes or suffix in UNREAD):
+                yield path, IN_ICLOUD
+            elif hidden or os.path.exists(path) and not os.path.isfile(path):
+                pass  # a pipe, say, in which reading would wait for ever
+            elif suffix in suffixes:
+                yield path, None
+            elif suffix in UNREAD:
+                yield path, UNREAD[suffix]
+    yield from ((error.filename, error) for error in failures)
 
 
-class _reading:
-    """Reads pictures in as many threads as there are processors (Pillow lets them run).
+def _place(path):
+    """The key by which paths are sorted, the same for both forms in which Unicode has an accent.
 
-    with _reading(paths, size) as squares: in the order of paths, each a uint8 (3, size, size) or
-    the Exception that says why there is none. Whoever leaves early does not wait for the rest.
+    A name in NFC keeps the place that it had when the raw bytes decided. A run that was begun then
+    on names in NFD may find them in another order now, and be refused as one on other images.
     """
+    path = path.replace(os.sep, "/")
+    return os.fsencode(unicodedata.normalize("NFC", path)), os.fsencode(path)
 
-    def __init__(self, paths, size):
-        self._paths, self._size = paths, size
-        self._pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-        self._quiet = warnings.catch_warnings()
 
-    def __enter__(self):
-        self._quiet.__enter__()
+@contextlib.contextmanager
+def _reading(paths, size):
+    """Reads pictures in threads, which Pillow lets run side by side.
+
+    Within ``with`` it is an iterator of what picture.square returns, in the order of paths. Leaving
+    early does not wait for the rest.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS))
+    most_text = PngImagePlugin.MAX_TEXT_CHUNK
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is odd in a file, and yet there is a picture
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return self._pool.map(_try, self._paths, itertools.repeat(self._size))
-
-    def __exit__(self, *error):
-        self._pool.shutdown(cancel_futures=True)
-        self._quiet.__exit__(*error)
-
-
-def _try(path, size):
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            return np.asarray(_square(picture, size)).transpose(2, 0, 1)
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged file can surface as any of a dozen kinds
-        return error
+        try:
+            PngImagePlugin.MAX_TEXT_CHUNK = _MOST_TEXT
+            parts = (paths[i:i + _PART] for i in range(0, len(paths), _PART))
+            yield itertools.chain.from_iterable(
+                pool.map(picture.square, part, itertools.repeat(size)) for part in parts)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            PngImagePlugin.MAX_TEXT_CHUNK = most_text
 
 
-def _square(picture, size):
-    """The middle of a picture that was just opened, as RGB of size x size."""
-    # A JPEG comes at a half, a quarter or an eighth at little cost. Four times the size is left to
-    # the area, whose edges Pillow counts as whole pixels.
-    picture.draft(None, (4 * size, 4 * size))
-    picture.load()
-    try:
-        picture = ImageOps.exif_transpose(picture)
-    except Exception:  # damaged EXIF, like any damage; the pixels are sound
-        pass
-    side = min(picture.size)
-    left, top = ((length - side) // 2 for length in picture.size)
-    square = _on_white(picture.crop((left, top, left + side, top + side)))
-    resampling = Image.Resampling.BOX if side > size else Image.Resampling.BICUBIC
-    return square.resize((size, size), resampling)
-
-
-def _on_white(picture):
-    """A picture of any mode as RGB."""
-    transparent = picture.info.get("transparency")
-    if picture.mode.startswith("I;16"):  # Pillow would cut the values, not scale them
-        values = np.asarray(picture).astype(np.uint32)
-        clear = values == transparent if isinstance(transparent, int) else np.zeros(1, bool)
-        grey = (values * 255 + 32767) // 65535
-        return Image.fromarray(np.where(clear, 255, grey).astype(np.uint8)).convert("RGB")
-    if picture.mode in ("I", "F"):
-        raise ValueError("pixels of 32 bits, of which nobody says how much is white")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("RGB")
-
-
-def _first(failures, folder):
-    path, error = failures[0]
+def _name(path, folder):
+    """The path from folder on, without bytes that a terminal might obey."""
     name = os.fsencode(os.path.relpath(path, folder)).decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "�" for letter in name)
+
+
+def _reason(error):
     if isinstance(error, UnidentifiedImageError):
-        reason = "not a picture inside"
-    elif isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        reason = "too large"
-    else:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"the first: {name}, {textwrap.shorten(reason, 100, placeholder=' …')}"
+        return "not a picture inside"
+    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        return "too large"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return textwrap.shorten(reason, 100, placeholder=" …")

@@ -1,4 +1,4 @@
-"""MNIST's own files: IDX, each plain or .gz (the plain one wins)."""
+"""MNIST's own files: IDX, each plain or compressed with gzip."""
 
 import gzip
 import math
@@ -18,16 +18,17 @@ IDX_FILES = (
 )
 NAMES = [name for pair in IDX_FILES for name in pair]
 FOUR_FILES = "the four IDX files of MNIST"
+# Folders that torchvision makes in the one that it is given.
+_BELOW = ("raw", os.path.join("MNIST", "raw"))
 
 
 def read(folder, flag):
-    """The Images of a folder, training part first.
+    """Returns the Images of a folder, training part first.
 
     flag is what named the folder, for error messages. Raises DataPathError without IDX files in it,
     DataError if they are damaged or do not belong together.
     """
-    check_folder(folder, flag)
-    paths = found(folder)
+    paths = found(folder) or found_below(folder)
     if not paths:
         raise DataPathError(f"no IDX files in this folder ({flag}, {folder}); it must hold "
                             f"{', '.join(NAMES)}, each with or without .gz")
@@ -38,19 +39,33 @@ def read(folder, flag):
     return mnist.images(*map(np.concatenate, zip(*parts, strict=True)), "IDX files", folder)
 
 
-def check_folder(folder, flag):
-    """Raises DataPathError unless folder is one; flag is what named it."""
-    if not os.path.isdir(folder):
-        what = "not a folder" if os.path.exists(folder) else "no such folder"
-        raise DataPathError(f"{what} ({flag}, {folder}); give a folder with pictures or with "
-                            f"{FOUR_FILES}, or --data auto, openml or digits")
-
-
 def found(folder):
-    """Those of the four files that folder has: {name: path}."""
-    return {name: path for name in NAMES
-            for path in (os.path.join(folder, name + ".gz"), os.path.join(folder, name))
-            if os.path.isfile(path)}
+    """Returns {name: path} of those of the four files that are in folder.
+
+    A plain file wins over a compressed one, and MNIST's own name over the one that 7-Zip makes of
+    it, with a dot before idx.
+    """
+    return {name: path for name in NAMES if (path := _first_file(folder, name))}
+
+
+def found_below(folder):
+    """Returns {name: path} of the four files where torchvision and Kaggle's archive put them."""
+    for below in _BELOW:
+        if paths := found(os.path.join(folder, below)):
+            return paths
+    # Kaggle: each file in a folder of its own name.
+    return {name: path for name in NAMES for around in _spellings(name)
+            if (path := _first_file(os.path.join(folder, around), name))}
+
+
+def _first_file(folder, name):
+    paths = (os.path.join(folder, spelling + suffix)
+             for suffix in ("", ".gz") for spelling in _spellings(name))
+    return next(filter(os.path.isfile, paths), None)
+
+
+def _spellings(name):
+    return name, name.replace("-idx", ".idx")
 
 
 def _read_part(image_file, label_file):
@@ -64,7 +79,7 @@ def _read_part(image_file, label_file):
 
 
 def _read_idx(path, shape):
-    """The array in one IDX file, uint8 (n, *shape): (28, 28) for images, () for labels."""
+    """The array in an IDX file, uint8 (n, *shape); shape is (28, 28) for images, () for labels."""
     kind = "images" if shape else "labels"
     raw = _read_bytes(path)
     # Big-endian: the magic number (8 for uint8, then the number of dimensions), then each dimension

@@ -21,7 +21,7 @@ TIMEOUT = 15
 
 
 def read():
-    """The Images of MNIST, all 70,000. Raises Unavailable if they are neither kept nor served."""
+    """Returns the Images of MNIST: those that are kept, or fetched. Raises Unavailable."""
     path = cache_file()
     arrays = _read_cache(path)
     if arrays is None:
@@ -33,7 +33,7 @@ def read():
 
 
 def _fetch():
-    """OpenML's mnist_784 as pixels uint8 (n, 28, 28) and labels uint8 (n,), checked."""
+    """Returns OpenML's mnist_784, checked: pixels uint8 (n, 28, 28), labels uint8 (n,)."""
     from sklearn.datasets import fetch_openml  # noqa: PLC0415
 
     timeout = socket.getdefaulttimeout()
@@ -76,7 +76,7 @@ def _reason(error):
 
 
 def _close(error):
-    """Closes the answer that an HTTPError carries, which the early end kept scikit-learn from."""
+    """Closes the answer that an HTTPError carries: the early end kept scikit-learn from it."""
     while error is not None:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
@@ -84,12 +84,19 @@ def _close(error):
 
 
 def cache_file():
-    """Where MNIST is kept."""
-    return Path(platformdirs.user_cache_dir("chainer-dcgan", appauthor=False), "mnist_784.npz")
+    """The path at which MNIST is kept. Raises Unavailable where the user has no home folder."""
+    try:
+        folder = platformdirs.user_cache_dir("chainer-dcgan", appauthor=False)
+    except RuntimeError:  # platformdirs from 4.5 on
+        folder = "~"
+    if folder.startswith("~"):
+        raise Unavailable("there is no home folder to keep it in: set HOME or XDG_CACHE_HOME to a "
+                          "folder of yours")
+    return Path(folder, "mnist_784.npz")
 
 
 def _read_cache(path):
-    """The pixels and labels that _write_cache wrote, or None if there are no sound ones."""
+    """Returns the pixels and labels that _write_cache wrote; None if there are no sound ones."""
     try:
         # np.load alone would not close a file that it finds damaged
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:

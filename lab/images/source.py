@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.images import digits, folder, idx, openml
+from lab.images import digits, folder, idx, openml, place
 from lab.images.dataset import Images
 from lab.images.errors import DataError, DataWarning, Unavailable
 
@@ -16,16 +16,16 @@ def load(data="auto", size=28):
     data: one of the names in SOURCES, or a folder that holds what a row of it reads. Raises
     DataPathError if it is neither, DataError if the images cannot be had.
     """
-    name, place = _find(data)
-    if place is None:
+    name, where = _find(data)
+    if where is None:
         try:
             return SOURCES[name].read()
         except Unavailable as reason:
             raise DataError(f"MNIST could not be fetched from OpenML (--data {name}, {reason}); "
                             "try again later, or offline use --data PATH, a folder with "
                             f"{idx.FOUR_FILES}, or --data digits") from reason
-    images = SOURCES[name].read(place, size)
-    if not is_pictures(data) and folder.find(place)[0]:
+    images = SOURCES[name].read(where, size)
+    if name == "idx" and folder.holds(where):
         warnings.warn(f"the folder has IDX files and pictures, too (--data, {data}); the IDX files "
                       "are used", DataWarning)
     return images
@@ -48,14 +48,16 @@ def settled(data, images):
 
 def _auto():
     """The Images of MNIST_DIR, or of the first of openml and digits that there is."""
-    if place := os.environ.get("MNIST_DIR"):
-        return idx.read(place, "MNIST_DIR")
+    if where := os.environ.get("MNIST_DIR"):
+        return idx.read(place.folder(where, "MNIST_DIR"), "MNIST_DIR")
     try:
         return openml.read()
     except Unavailable as reason:
         warnings.warn(f"MNIST could not be fetched from OpenML ({reason}); using scikit-learn's "
-                      "8×8 digits instead; for MNIST, start again online or give --data PATH, a "
-                      f"folder with {idx.FOUR_FILES}", DataWarning)
+                      "8×8 digits instead, 180 of each digit where MNIST has 7,000: expect rough "
+                      "shapes, not the post's zeros; for those, once online, python trainer.py "
+                      "--data openml --out result-mnist, or give --data PATH, a folder with "
+                      f"{idx.FOUR_FILES}", DataWarning)
         return digits.read()
 
 
@@ -73,13 +75,18 @@ class Source:
     holds: Callable[[str], bool] | None = None
 
 
-# A new source is a file with its function, and a row here. Of the folders the first row that holds
-# is read.
+def _idx(where, _):
+    return idx.read(where, "--data")
+
+
+# A new source is a file with its function, and a row here. Of a folder the first row that holds is
+# read: IDX files win over the pictures beside them, but not those that lie deeper.
 SOURCES = {
     "openml": Source("downloads MNIST once", openml.read),
     "digits": Source("is scikit-learn's small 8x8 set, enlarged", digits.read),
-    "idx": Source("MNIST's four IDX files", lambda place, _: idx.read(place, "--data"), idx.found),
-    "pictures": Source("pictures, in it or below it", folder.read, os.path.isdir),
+    "idx": Source("MNIST's four IDX files", _idx, idx.found),
+    "pictures": Source("pictures, in it or below it", folder.read, folder.holds),
+    "idx below": Source("", _idx, idx.found_below),
     "auto": Source("takes the folder in MNIST_DIR, the earlier download, OpenML or digits, the "
                    "first there is", _auto),
 }
@@ -88,14 +95,14 @@ SOURCES = {
 def words():
     """What --help says of --data: the sources by their names, then what a folder may hold."""
     named = [f"{name} {row.words}" for name, row in SOURCES.items() if not row.holds]
-    folders = " or ".join(row.words for row in SOURCES.values() if row.holds)
+    folders = " or ".join(row.words for row in SOURCES.values() if row.holds and row.words)
     return f"{'; '.join(named)}; a PATH is a folder with {folders}"
 
 
 def _find(data):
-    """(name, place): the row of SOURCES that reads data, and the folder if it takes one."""
+    """(name, folder): the row of SOURCES that reads data, and the folder if it takes one."""
     if data in SOURCES and not SOURCES[data].holds:
         return data, None
-    place = os.fspath(data)
-    idx.check_folder(place, "--data")
-    return next((name, place) for name, row in SOURCES.items() if row.holds and row.holds(place))
+    where = place.folder(os.fspath(data), "--data")
+    rows = (name for name, row in SOURCES.items() if row.holds and row.holds(where))
+    return next(rows, "pictures"), where

@@ -1,0 +1,15 @@
+"""Which folders are the project's own, and no place for a user's files."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = (".git", "benchmarks", "chainer_cpu", "docs", "lab", "pretrained", "studies", "tests")
+
+
+def is_own(folder):
+    """Whether folder is the project's, or one of its own folders, or in one of them.
+
+    What users add beside them, such as result/ or my-pictures/, is theirs.
+    """
+    folder = Path(folder).resolve()
+    return folder == ROOT or any(folder.is_relative_to(ROOT / name) for name in FOLDERS)
