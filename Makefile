@@ -1,6 +1,7 @@
 # make train        train: the post's run, or ARGS="--digit 3 --epochs 20"
 # make test         run the test suite
-# make lint         look through the code with ruff
+# make check        does it work here? An answer within a minute
+# make lint         look through the code with ruff and mypy
 # make bench        training steps side by side: this project, stock Chainer, PyTorch
 # make test-faults  the long tests: killed at every kind of call, a thousand epochs, 10,000 random cases
 #
@@ -10,7 +11,7 @@
 ARGS ?= --digit 0 --epochs 1000
 BIN = .venv/bin
 
-.PHONY: help train test lint test-faults bench again
+.PHONY: help train test check lint test-faults bench again
 
 help:
 	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
@@ -23,6 +24,7 @@ test: .venv/ready-to-test
 
 lint: .venv/ready-to-test
 	$(BIN)/python -m ruff check
+	$(BIN)/python -m mypy
 
 test-faults: .venv/ready-to-test
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py \

@@ -9,11 +9,12 @@ are first asked for (importing this package costs nothing, which keeps ``--help`
 """
 
 import importlib
+from typing import Any
 
 from chainer_cpu import _compat
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "chainer":
         return _compat.import_chainer()
     if name in ("functions", "links", "optimizers"):

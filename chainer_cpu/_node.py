@@ -40,7 +40,8 @@ class FirstOrder:
     they have the gradient's, as Chainer's. ``floating`` says that it must be a float's.
     """
 
-    follows, floating = (), False
+    follows: tuple[int, ...] = ()
+    floating = False
 
     def apply(self, inputs):
         if chainer.get_function_hooks() or self._n_local_function_hooks or chainer.is_debug():

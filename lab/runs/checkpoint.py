@@ -95,10 +95,10 @@ def read_newest(folder, warn):
         found = "; ".join(f"{path.name} {error}" for path, error in reasons) or "none found"
         raise CheckpointError(f"no checkpoint to resume from ({folder}, {found}); start the run "
                               "without --resume")
-    for path, error in reasons:
+    for path, reason in reasons:
         aside = path.with_suffix(".damaged")
         os.replace(path, aside)
-        warn(f"a checkpoint is damaged ({path}, {error}); kept as {aside.name}, an older one is "
+        warn(f"a checkpoint is damaged ({path}, {reason}); kept as {aside.name}, an older one is "
              "used")
     arrays, meta = max(good, key=lambda found: (found[1]["epoch"], found[1]["iteration"]))
     if "averaged" not in arrays and "epoch" in arrays:
