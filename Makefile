@@ -22,6 +22,23 @@ train: .venv/ready
 test: .venv/ready-to-test
 	$(BIN)/python -m pytest
 
+# A handful of tests for somebody who only wants to know that it works.
+CHECKS = \
+  test_functions.py::test_values_and_gradients_are_chainers \
+  test_trainer.py::test_initial_weights_are_those_of_2016 \
+  test_trainer.py::test_first_gradients_and_three_losses_are_those_of_2016 \
+  test_trainer.py::test_state_taken_at_any_iteration_continues_with_the_same_bits \
+  test_command_line.py::test_a_run_leaves_pictures_log_settings_and_networks \
+  test_command_line.py::test_the_log_holds_the_mean_losses_of_the_loop \
+  test_plot.py::test_samples_are_as_many_as_asked_for_in_the_run_or_elsewhere \
+  test_pretrained.py::test_it_draws_zeros
+check: .venv/ready-to-test
+	@echo "Fast functions beside Chainer's own; weights, gradients and losses beside those of 2016;"
+	@echo "a run of three epochs, resumed to the same bytes; its pictures; zeros from pretrained/."
+	@echo "Half a minute, and once about half a minute more to compile:"
+	@$(BIN)/python -m pytest --quiet $(addprefix tests/,$(CHECKS))
+	@echo "It works here. make test asks everything."
+
 lint: .venv/ready-to-test
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy

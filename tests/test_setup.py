@@ -1,5 +1,6 @@
 """Getting the project to run: what pip answers, and what make does."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -19,3 +20,11 @@ def test_pip_install_ends_with_what_to_type_instead(tmp_path, how):
     assert done.returncode == 1
     assert "type `make train`" in done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) < 20
+
+
+def test_what_make_check_asks_is_there():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"^  (test_\w+\.py)::(\w+)", makefile, re.MULTILINE)
+    assert len(named) > 5
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
