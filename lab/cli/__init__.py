@@ -13,7 +13,7 @@ NEEDED = ("numpy", "PIL", "tqdm", "chainer", "numba", "scipy", "sklearn", "matpl
           "platformdirs", "threadpoolctl")
 
 
-def from_here(path):
+def from_here(path: str | os.PathLike) -> str:
     """A path as one would type it where one is, relative if that is not longer."""
     try:
         return min(os.path.relpath(path), str(path), key=len)

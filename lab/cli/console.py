@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 
 from tqdm import tqdm
 
@@ -83,36 +84,36 @@ class Console:
     One that does not speak has nothing but errors.
     """
 
-    def __init__(self, program, speaks=True):
+    def __init__(self, program: str, speaks: bool = True):
         self.program, self.speaks = program, speaks
         self._out, self._err = _Stream(sys.stdout), _Stream(sys.stderr)
 
-    def say(self, line=""):
+    def say(self, line: str = "") -> None:
         if not self.speaks:
             return
         self._out.write(line + "\n")
         self._out.flush()
 
-    def warn(self, line):
+    def warn(self, line: object) -> None:
         if self.speaks:
             self._message("warning", line)
 
     @contextlib.contextmanager
-    def hearing(self, category):
+    def hearing(self, category: type[Warning]) -> Iterator[None]:
         """Within it, every one of Python's warnings of a category is a line of warn()."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", category)
             warnings.showwarning = lambda message, *_, **__: self.warn(message)
             yield
 
-    def error(self, line):
+    def error(self, line: object) -> None:
         self._message("error", line)
 
     def _message(self, kind, line):
         tqdm.write(f"{self.program}: {kind}: {' '.join(str(line).split())}", file=self._err)
         self._err.flush()
 
-    def bar(self, total, done, what, delay=0):
+    def bar(self, total: int, done: int, what: str, delay: float = 0) -> tqdm:
         """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds."""
         live = self._err.isatty()
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
@@ -124,7 +125,7 @@ class Interrupted(BaseException):
     """A signal asked to stop and nothing was at stake."""
 
     @property
-    def number(self):
+    def number(self) -> int:
         """The signal's."""
         return self.args[0]
 

@@ -4,6 +4,7 @@ import argparse
 import math
 import re
 import sys
+from collections.abc import Callable
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,9 +33,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")
 
 
-def whole(low, high=None):
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
     """The type of a flag that takes whole numbers from low to high."""
-    def parse(text):
+    def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low or (
                 high is not None and int(text) > high):
             allowed = f"{low} to {high}" if high is not None else f"{low} or more"
@@ -43,9 +44,9 @@ def whole(low, high=None):
     return parse
 
 
-def number(allowed, accept):
+def number(allowed: str, accept: Callable[[float], bool]) -> Callable[[str], float]:
     """The type of a flag that takes finite numbers for which accept says yes; allowed in words."""
-    def parse(text):
+    def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:

@@ -5,7 +5,7 @@ import numpy as np
 LARGEST = 32  # pixels: larger images are made smaller before they are compared
 
 
-def pixels_of(images, chosen=slice(None)):
+def pixels_of(images: np.ndarray, chosen=slice(None)) -> np.ndarray:
     """The pixels of the chosen images: float32 (n, numbers), each image on a scale of its own.
 
     As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
@@ -27,7 +27,7 @@ def pixels_of(images, chosen=slice(None)):
     return np.concatenate(parts)
 
 
-def standardize(images):
+def standardize(images: np.ndarray) -> np.ndarray:
     """Images (n, channels, h, w) as rows (n, pixels) of mean 0 and norm 1; blank ones stay 0."""
     pixels = images.reshape(len(images), -1)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)

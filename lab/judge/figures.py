@@ -37,7 +37,7 @@ class Figure(NamedTuple):
     decimals: int      # that quality.py prints
 
 
-FIGURES = {}
+FIGURES: dict[str, Figure] = {}
 
 
 def figure(words, all_digits=None, of_digits=False, decimals=2):
@@ -110,13 +110,13 @@ def nearest(judge, samples):
     return samples.others.relative_distance(samples.features)
 
 
-def columns(digit):
+def columns(digit: int | str | None) -> tuple[str, ...]:
     """The columns of quality.csv for what Judge calls digit."""
     return ("epoch", *(name for name, row in FIGURES.items()
                        if digit is not None or not row.of_digits))
 
 
-def explain(name, digit):
+def explain(name: str, digit: int | str | None) -> str:
     """What a figure says, in words."""
     found = FIGURES[name]
     return (found.all_digits if digit == "all" else found.words).format(digit=digit)
@@ -173,12 +173,12 @@ class Judge:
                 taught = order[~np.isin(order, held)][:FITTED]
                 self.classifier = Classifier(pixels_of(images, taught), labels[taught])
 
-    def sample(self, gen):
+    def sample(self, gen) -> np.ndarray:
         """The images to measure gen by, float32 (n_samples, ...): always of the same z's."""
         z = np.random.RandomState(0).uniform(-1, 1, (self.n_samples, gen.z_dim)).astype(np.float32)
         return np.concatenate([dcgan.draw(gen, z[i:i + 200]) for i in range(0, len(z), 200)])
 
-    def measure(self, samples):
+    def measure(self, samples: np.ndarray) -> dict[str, float]:
         """Returns the figures of generated images, {column: float}.
 
         samples: float32 (m, channels, size, size), values unbounded, m >= 4. Raises ValueError for
@@ -187,7 +187,7 @@ class Judge:
         """
         return self._figures(samples, self._training)
 
-    def reference_real(self):
+    def reference_real(self) -> dict[str, float]:
         """Returns the figures of the held-out real images: the ceiling, what perfection would get.
 
         As they are training images themselves, their nearest is looked for among those fitted.
@@ -206,7 +206,7 @@ class Judge:
                     for name in columns(self.digit)[1:]}
 
 
-def best(rows):
+def best(rows: dict[int, dict[str, float]]) -> int:
     """The best epoch of {epoch: figures}: that with the lowest Fréchet distance.
 
     It decides because it alone sees both ways to fail: one good image, drawn again and again, has

@@ -81,7 +81,7 @@ class Neighbours:
         return nearest / self._typical if self._typical > 1e-6 else np.nan
 
 
-def mean_distance(features):
+def mean_distance(features: np.ndarray) -> float:
     """The mean distance between two of the rows of features."""
     return _distances(features).sum() / (len(features) * (len(features) - 1))
 
@@ -96,7 +96,7 @@ def _distances(*points):
     return pairwise_distances(*points)
 
 
-def frechet_distance(real, generated):
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     """The Fréchet distance between Gaussians, relative to the variance of the real features.
 
     With mean m and covariance C of the real (r) and the generated (g) features, (n, k) each,
