@@ -28,8 +28,8 @@ NAMES = {"ours": "this project", "beside": "the other checkout",
          "author": "stock Chainer, the author's loop", "stock": "stock Chainer, our loop",
          "torch": "PyTorch, eager", "torch_last": "PyTorch, channels_last"}
 # Size, channels and batch of the tables of steps; two more tables have functions of their own.
-STEPS = {"1000": (28, 1, 1000), "100": (28, 1, 100), "colour": (28, 3, 100), "32": (32, 3, 100),
-         "64": (64, 3, 100)}
+STEPS = {"1000": (28, 1, 1000), "100": (28, 1, 100), "2": (28, 1, 2), "colour": (28, 3, 100),
+         "32": (32, 3, 100), "64": (64, 3, 100)}
 TABLES = (*STEPS, "cores", "batches")
 BATCHES = (10, 30, 100, 300, 1000, 5000)
 CORES = (4, 8, 16)

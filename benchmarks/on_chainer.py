@@ -14,7 +14,7 @@ import chainer_cpu
 import dcgan
 import trainer
 from benchmarks.contender import serve
-from chainer_cpu import _workers
+from chainer_cpu import _queue, _threads
 from lab import networks
 from lab.runs import checkpoint
 
@@ -24,7 +24,7 @@ class Ours:
 
     def inside(self):
         """Seconds spent in compiled kernels so far."""
-        return 1e-9 * _workers.nanoseconds_in_kernels
+        return 1e-9 * _queue.nanoseconds_in_kernels
 
     def versions(self):
         names = ("Chainer", "NumPy", "SciPy", "Numba")
@@ -32,7 +32,7 @@ class Ours:
                 | {"BLAS": checkpoint.blas()})
 
     def threads(self):
-        return _workers.count()
+        return _threads.count()
 
     def write_data(self, path, size, channels, batch):
         random = np.random.RandomState(1)
@@ -62,6 +62,7 @@ class Stock(Ours):
         # What the trainer takes from us that Chainer has elsewhere, or not at all.
         chainer.functions.grad, chainer.optimizers.not_finite = chainer.grad, _not_finite
         chainer.functions.deferred = contextlib.nullcontext
+        chainer.optimizers.Adam.update_and_average = lambda adam, average, decay: adam.update()
         vars(chainer_cpu).update(functions=chainer.functions, links=chainer.links,
                                  optimizers=chainer.optimizers)
 

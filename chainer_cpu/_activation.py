@@ -2,13 +2,66 @@
 
 import numpy as np
 
-from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
+from chainer_cpu._kernels import floats, kernel
 from chainer_cpu._maps import constant, dense, dense_view
 from chainer_cpu._memory import empty
 from chainer_cpu._node import FirstOrder
+from chainer_cpu._queue import queue, run
 
 chainer = import_chainer()
+
+
+@kernel
+def _rectify(share, shares, job):
+    """y = x where x > 0, else slope * x. NaN comes through; -inf times 0 is 0."""
+    x, slopes, y = floats(job, 0), floats(job, 1), floats(job, 2)
+    zero, slope = x.dtype.type(0), slopes[0]
+    begin, end = len(x) * share // shares, len(x) * (share + 1) // shares
+    x, y = x[begin:end], y[begin:end]
+    if slope == zero:
+        for i in range(len(x)):
+            value = x[i]
+            y[i] = zero if value <= zero else value
+    else:
+        for i in range(len(x)):
+            value = x[i]
+            y[i] = value * slope if value <= zero else value
+
+
+def rectify(x, slope, y):
+    run(_rectify, x.size // 4, (x, constant(slope, x.dtype), y))
+
+
+@kernel
+def _rectify_backward(share, shares, job):
+    """gx = gy where y > 0, else slope * gy. NaN in gy comes through, whatever y is."""
+    gy, y, slopes, gx = floats(job, 0), floats(job, 1), floats(job, 2), floats(job, 3)
+    zero, one, slope = y.dtype.type(0), y.dtype.type(1), slopes[0]
+    of_nan = zero if slope == zero else one  # as Chainer's two functions have it
+    begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
+    gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
+    for i in range(len(y)):
+        gx[i] = gy[i] * (one if y[i] > zero else slope if y[i] <= zero else of_nan)
+
+
+def rectify_backward(gy, y, slope, gx):
+    run(_rectify_backward, y.size // 3, (gy, y, constant(slope, y.dtype), gx))
+
+
+@kernel
+def _tanh_backward(share, shares, job):
+    """gx = gy * (1 - y * y)."""
+    gy, y, gx = floats(job, 0), floats(job, 1), floats(job, 2)
+    one = y.dtype.type(1)
+    begin, end = len(y) * share // shares, len(y) * (share + 1) // shares
+    gy, y, gx = gy[begin:end], y[begin:end], gx[begin:end]
+    for i in range(len(y)):
+        gx[i] = gy[i] * (one - y[i] * y[i])
+
+
+def tanh_backward(gy, y, gx):
+    run(_tanh_backward, y.size // 3, (gy, y, gx))
 
 
 class _Activation(FirstOrder, chainer.FunctionNode):
@@ -37,11 +90,10 @@ class ReLU(_Activation):
     slope, follows = 0, (0,)
 
     def compute(self, x, y):
-        _workers.run(_kernels.RECTIFY, x.size // 4, (x, constant(self.slope, x.dtype), y))
+        rectify(x, self.slope, y)
 
     def compute_gradient(self, gy, y, gx):
-        _workers.run(_kernels.RECTIFY_BACKWARD, y.size // 3,
-                     (gy, y, constant(self.slope, y.dtype), gx))
+        rectify_backward(gy, y, self.slope, gx)
 
 
 class LeakyReLU(ReLU):
@@ -55,8 +107,8 @@ class Tanh(_Activation):
     """Chainer's Tanh, first order."""
 
     def compute(self, x, y):
-        _workers.queue.flush()
+        queue.flush()
         np.tanh(x, out=y)  # quicker than reading and writing the numbers is
 
     def compute_gradient(self, gy, y, gx):
-        _workers.run(_kernels.TANH_BACKWARD, y.size // 3, (gy, y, gx))
+        tanh_backward(gy, y, gx)

@@ -4,12 +4,12 @@ import collections
 
 import numpy as np
 
-from chainer_cpu import _workers
 from chainer_cpu._activation import ReLU
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._maps import added
 from chainer_cpu._node import FirstOrder, plain_variable
 from chainer_cpu._normalization import BatchNormalization
+from chainer_cpu._queue import queue
 
 chainer = import_chainer()
 
@@ -60,7 +60,7 @@ def _backpropagate(output, path, wanted):
     users = collections.Counter(x for function in path for x in function.inputs)
     gradients = {output.node: np.ones_like(output.array)}
     done = set()
-    with chainer.using_config("enable_backprop", False), _workers.queue:
+    with chainer.using_config("enable_backprop", False), queue:
         for function in reversed(path):
             if function in done:
                 continue
@@ -80,7 +80,7 @@ def _backpropagate(output, path, wanted):
             if isinstance(function, FirstOrder):
                 found = function.checked_gradients(indexes, gys[0], **options)
             else:
-                _workers.queue.flush()
+                queue.flush()
                 found = [None if g is None else g.array for g in function._backward_target_inputs(
                     indexes, tuple(None if gy is None else plain_variable(gy)
                                    for gy in gys))]
@@ -88,5 +88,5 @@ def _backpropagate(output, path, wanted):
                 x = function.inputs[i]
                 if gx is not None:
                     gradients[x] = added(gradients[x], gx) if x in gradients else gx
-        _workers.queue.flush()  # in another open queue, too: who asked for them will look
+        queue.flush()  # in another open queue, too: who asked for them will look
     return gradients

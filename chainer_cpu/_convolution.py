@@ -4,12 +4,20 @@ import math
 
 import numpy as np
 
-from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._linear import columns_at_once, count_up, products, weight_products
+from chainer_cpu._kernels import floats, kernel, numbers
+from chainer_cpu._linear import (
+    Matrices,
+    Meetings,
+    columns_at_once,
+    count_up,
+    products,
+    weight_products,
+)
 from chainer_cpu._maps import column_sums, dense, dense_view, nchw, pixel_major
 from chainer_cpu._memory import bounded, empty
 from chainer_cpu._node import FirstOrder
+from chainer_cpu._queue import run
 
 chainer = import_chainer()
 
@@ -32,10 +40,10 @@ def _taps(by, small, big, ksize, stride, pad):
     pixel follow each other in that order.
     """
     axes = []
-    for numbers in zip(small, big, ksize, stride, pad, strict=True):
-        k, i = np.indices((numbers[2], numbers[0])).reshape(2, -1)
-        place = i * numbers[3] + k - numbers[4]
-        axes.append([row[(0 <= place) & (place < numbers[1])] for row in (i, place, k)])
+    for h, height, kh, sh, ph in zip(small, big, ksize, stride, pad, strict=True):
+        k, i = np.indices((kh, h)).reshape(2, -1)
+        place = i * sh + k - ph
+        axes.append([row[(0 <= place) & (place < height)] for row in (i, place, k)])
     rows = [np.add.outer(a * size[1], b).reshape(-1)
             for a, b, size in zip(*axes, (small, big, ksize), strict=True)]
     rows = np.stack(rows).take(np.argsort(rows[by], kind="stable"), axis=1)
@@ -46,6 +54,74 @@ def _taps(by, small, big, ksize, stride, pad):
         met[rows[1]] = rows[0]
         order = np.argsort(met, kind="stable")
     return order, first, *rows
+
+
+@kernel
+def _columns(share, shares, job):
+    """What lies under each place of a filter side by side; outside the map there are zeros.
+
+    x is (N, C, H, W); y is (h, w, N, C, kh, kw).
+    """
+    x, y = floats(job, 0), floats(job, 1)
+    rows, channels, height, width, h, w, kh, kw, sh, sw, ph, pw = numbers(job, 12)
+    x = x.reshape((rows, channels, height, width))
+    y = y.reshape((h, w, rows, channels, kh, kw))
+    for task in range(h * rows * share // shares, h * rows * (share + 1) // shares):
+        i, n = divmod(task, rows)
+        for j in range(w):
+            for c in range(channels):
+                for k in range(kh):
+                    row = i * sh + k - ph
+                    for m in range(kw):
+                        column = j * sw + m - pw
+                        inside = 0 <= row < height and 0 <= column < width
+                        y[i, j, n, c, k, m] = x[n, c, row, column] if inside else 0
+
+
+@kernel
+def _from_columns(share, shares, job):
+    """x = bias + the sum of what ``columns`` would have taken from each pixel of it."""
+    y, bias, x = floats(job, 0), floats(job, 1), floats(job, 2)
+    rows, channels, height, width, h, w, kh, kw, sh, sw, ph, pw = numbers(job, 12)
+    x = x.reshape((rows, channels, height, width))
+    y = y.reshape((h, w, rows, channels, kh, kw))
+    for n in range(rows * share // shares, rows * (share + 1) // shares):
+        for c in range(channels):
+            x[n, c] = bias[c]
+        for i in range(h):
+            for j in range(w):
+                for c in range(channels):
+                    for k in range(kh):
+                        row = i * sh + k - ph
+                        if 0 <= row < height:
+                            for m in range(kw):
+                                column = j * sw + m - pw
+                                if 0 <= column < width:
+                                    x[n, c, row, column] += y[i, j, n, c, k, m]
+
+
+@kernel
+def _panels(share, shares, job):
+    """Lays columns that are multiplied at a time together: out is (taps, cols / columns, inner,
+    columns). W[t] is (inner, cols), or lies as (cols, inner) where transpose says so.
+    """
+    W, out = floats(job, 0), floats(job, 1)
+    inner, cols, columns, transpose = numbers(job, 4)
+    taps, number = len(W) // (inner * cols), cols // columns
+    out = out.reshape((-1, inner, columns))
+    by_row, by_column = W.reshape((taps, inner, cols)), W.reshape((taps, cols, inner))
+    for task in range(len(out) * share // shares, len(out) * (share + 1) // shares):
+        t, begin = task // number, task % number * columns
+        source = by_column[t, begin:begin + columns]
+        panel, rows = out[task], by_row[t, :, begin:begin + columns]
+        # Unsigned indexes need no look at whether they are negative.
+        for k in range(np.uint64(inner)):
+            for c in range(np.uint64(columns)):
+                panel[k, c] = source[c, k] if transpose else rows[k, c]
+
+
+def panels(W, out, inner, cols, columns, transpose):
+    run(_panels, W.size, (W, out), (inner, cols, columns, transpose))
 
 
 class _Layer:
@@ -68,7 +144,7 @@ class _Layer:
         x = x if x.flags.c_contiguous else nchw(pixel_major(x))
         pixels, numbers = math.prod(self.small), math.prod(self.W_shape[1:])
         out = empty((1, 1, pixels * len(x), numbers), x.dtype)
-        _workers.run(_kernels.COLUMNS, out.size, (x, out), self._column_numbers(len(x)))
+        run(_columns, out.size, (x, out), self._column_numbers(len(x)))
         return out
 
     def _column_numbers(self, rows):
@@ -94,8 +170,7 @@ class _Layer:
         y = self._products(1, small.reshape(1, 1, -1, len(W)), self._weights(W), None)
         out = empty((small.shape[2], W.shape[1], *self.big), y.dtype)
         bias = np.zeros(W.shape[1], y.dtype) if bias is None else dense(bias)
-        _workers.run(_kernels.FROM_COLUMNS, y.size, (y, bias, out),
-                     self._column_numbers(len(out)))
+        run(_from_columns, y.size, (y, bias, out), self._column_numbers(len(out)))
         return out
 
     def _products(self, by, x, W, bias):
@@ -106,13 +181,14 @@ class _Layer:
         columns = columns_at_once(rows, inner, cols)
         if columns and (transpose or rows > _MANY_ROWS):
             laid = empty(W.shape, W.dtype)
-            _workers.run(_kernels.PANELS, W.size, (W, laid), (inner, cols, columns, transpose))
+            panels(W, laid, inner, cols, columns, transpose)
             W, transpose, ldw, column_step = laid, False, columns, inner
         order, first, *others, tap = _taps(by, *self.taps)
         y = empty((*self.taps[by], rows, cols), x.dtype)
-        products(x, rows * inner, inner, W, inner * cols, ldw, transpose, y, rows * cols, cols,
-                 rows, inner, cols, order, first, others[1 - by], tap, bias,
-                 column_step=column_step)
+        products(Matrices(x, rows * inner, inner), Matrices(W, inner * cols, ldw),
+                 Matrices(y, rows * cols, cols), (rows, inner, cols),
+                 Meetings(order, first, others[1 - by], tap), bias,
+                 transpose=transpose, column_step=column_step)
         return y
 
     def weight_gradient(self, small, laid):

@@ -119,18 +119,18 @@ def pointer(typingctx, address):
 
 
 @intrinsic
-def call(typingctx, function, kernel, share, shares, job):
+def call(typingctx, function, first, second, third):
     """Calls a C function at an address and returns what it does.
 
-    It may take fewer arguments than four, and return less or nothing: no system's calling
+    It may take fewer arguments than three, and return less or nothing: no system's calling
     convention minds.
     """
     def codegen(context, builder, signature, args):
         number = args[0].type
-        kind = ir.FunctionType(number, [number] * 4)
+        kind = ir.FunctionType(number, [number] * 3)
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
 
-    return types.intp(*[types.intp] * 5), codegen
+    return types.intp(*[types.intp] * 4), codegen
 
 
 @intrinsic

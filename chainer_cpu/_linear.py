@@ -1,11 +1,15 @@
 """Matrix products, and the linear function, on matrices and on maps."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
-from chainer_cpu import _kernels, _workers
+from chainer_cpu import _blas, _threads
+from chainer_cpu._blas import GEMM, N, T
 from chainer_cpu._compat import import_chainer
+from chainer_cpu._intrinsics import gemm
+from chainer_cpu._kernels import floats, indexes, kernel, numbers
 from chainer_cpu._maps import (
     column_sums,
     dense,
@@ -17,6 +21,7 @@ from chainer_cpu._maps import (
 )
 from chainer_cpu._memory import bounded, empty
 from chainer_cpu._node import FirstOrder
+from chainer_cpu._queue import run
 
 chainer = import_chainer()
 
@@ -33,7 +38,7 @@ _FEW = 32
 @functools.cache
 def _has_small_products():
     return any(library.get("architecture") in ("SkylakeX", "Cooperlake", "SapphireRapids")
-               for library in _workers.blas_libraries())
+               for library in _blas.libraries())
 
 
 def columns_at_once(rows, inner, cols):
@@ -48,31 +53,135 @@ def _parts(rows, inner, columns):
     return -(-rows // at_once)
 
 
-def products(x, x_step, ldx, w, w_step, ldw, transpose, y, y_step, ldy, rows, inner, cols, order,
-             first, x_index, w_index, bias=None, bias_step=0, column_step=1):
-    """Runs the kernel of that name, which says what the numbers are."""
-    bias = no_bias(x.dtype) if bias is None else dense(bias)
+class Matrices(NamedTuple):
+    """Matrices in one array: number q begins at q * step, and its rows at multiples of ld."""
+
+    array: np.ndarray
+    step: int
+    ld: int
+
+
+class Meetings(NamedTuple):
+    """Which matrices are multiplied: x[x_index[i]] by W[W_index[i]], for y[p] those i that are
+    first[p] <= i < first[p + 1]. The y[p] are made in the given order, which best is one that comes
+    back to an x[q] soon.
+    """
+
+    order: np.ndarray
+    first: np.ndarray
+    x_index: np.ndarray
+    W_index: np.ndarray
+
+
+@kernel
+def _products(share, shares, job):
+    order, first, x_index, W_index = (indexes(job, 0), indexes(job, 1), indexes(job, 2),
+                                      indexes(job, 3))
+    (x_step, x_ld, W_step, W_ld, y_step, y_ld, rows, inner, cols, bias_step, transpose, column_step,
+     columns, pieces, blas) = numbers(job, 15)
+    x, W = Matrices(floats(job, 0), x_step, x_ld), Matrices(floats(job, 1), W_step, W_ld)
+    y, bias = Matrices(floats(job, 2), y_step, y_ld), floats(job, 3)
+
+    zero, one = y.array.dtype.type(0), y.array.dtype.type(1)
+    size = y.array.itemsize
+    # A task's place in the sum of all tasks' costs, its products plus 1, says in which share it is.
+    total = pieces * (len(x_index) + len(order))
+    place = 0
+    for piece in range(pieces):
+        begin, end = rows * piece // pieces, rows * (piece + 1) // pieces
+        for p in order:
+            owner = place * shares // total
+            place += first[p + 1] - first[p] + 1
+            if owner != share:
+                continue
+            beta = zero
+            if len(bias) or first[p] == first[p + 1]:
+                beta = one
+                for r in range(begin, end):
+                    row = y.array[p * y.step + r * y.ld:p * y.step + r * y.ld + cols]
+                    if len(bias):
+                        source = bias[p * bias_step:p * bias_step + cols]
+                        for c in range(cols):
+                            row[c] = source[c]
+                    else:
+                        row[:] = zero
+            for i in range(first[p], first[p + 1]):
+                for column in range(0, cols, columns):
+                    w = W.array.ctypes.data + (W_index[i] * W.step + column * column_step) * size
+                    gemm(blas, T if transpose else N, N, columns, end - begin, inner, w, W.ld,
+                         x.array.ctypes.data + (x_index[i] * x.step + begin * x.ld) * size, x.ld,
+                         beta,
+                         y.array.ctypes.data + (p * y.step + begin * y.ld + column) * size, y.ld)
+                beta = one
+
+
+def products(x, W, y, shape, meetings, bias=None, bias_step=0, transpose=False, column_step=1):
+    """Runs y[p] = bias[p] + sum of x[x_index[i]] @ W[W_index[i]] over what meets for p.
+
+    x, W and y are Matrices: x[q] is (rows, inner), W[t] is (inner, cols) or with transpose lies as
+    (cols, inner), y[p] is (rows, cols), which three numbers are the shape; bias[p], (cols,), begins
+    at p * bias_step. Some columns of W[t] are multiplied at a time; column c of them begins at
+    c * column_step.
+    """
+    rows, inner, cols = shape
+    dtype = x.array.dtype
+    bias = no_bias(dtype) if bias is None else dense(bias)
     columns = None if transpose else columns_at_once(rows, inner, cols)
     # Few outputs are cut so that all threads have something to do.
-    tasks = 8 * _workers.count()
-    pieces = max(_parts(rows, inner, columns), min(-(-tasks // len(order)), rows // _SHORT))
-    _workers.run(_kernels.PRODUCTS, len(x_index) * rows * inner * cols // 45, (x, w, y, bias),
-                 (_kernels.GEMM[x.dtype], x_step, ldx, w_step, ldw, transpose, y_step, ldy, rows,
-                  inner, cols, columns or cols, column_step, bias_step, pieces),
-                 (order, first, x_index, w_index))
+    tasks = 8 * _threads.count()
+    pieces = max(_parts(rows, inner, columns),
+                 min(-(-tasks // len(meetings.order)), rows // _SHORT))
+    run(_products, len(meetings.x_index) * rows * inner * cols // 45,
+        (x.array, W.array, y.array, bias),
+        (*x[1:], *W[1:], *y[1:], *shape, bias_step, transpose, column_step, columns or cols, pieces,
+         GEMM[dtype]), meetings)
+
+
+@kernel
+def _weight_products(share, shares, job):
+    """y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
+
+    a[p] is (rows, m), b[p] is (rows, n), y[t] is (m, n). A share goes through all i, best in an
+    order that comes back to an a[p] soon, and makes its own of the y[t], or pieces of them. All
+    that is done in parts of the rows, one after the other.
+    """
+    a, b, y = floats(job, 0), floats(job, 1), floats(job, 2)
+    a_index, b_index, y_index = indexes(job, 0), indexes(job, 1), indexes(job, 2)
+    rows, m, n, pieces, parts, blas = numbers(job, 6)
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    size = y.itemsize
+    tasks = len(y) // (m * n) * pieces
+    begun = np.zeros(tasks, np.bool_)
+    for part in range(parts):
+        low, high = rows * part // parts, rows * (part + 1) // parts
+        for i in range(len(y_index)):
+            for piece in range(pieces):
+                task = y_index[i] * pieces + piece
+                if task * shares // tasks != share:
+                    continue
+                begin, end = m * piece // pieces, m * (piece + 1) // pieces
+                gemm(blas, N, T, n, end - begin, high - low,
+                     b.ctypes.data + (b_index[i] * rows + low) * n * size, n,
+                     a.ctypes.data + ((a_index[i] * rows + low) * m + begin) * size, m,
+                     one if begun[task] else zero,
+                     y.ctypes.data + (y_index[i] * m + begin) * n * size, n)
+                begun[task] = True
+    for task in range(tasks):
+        if task * shares // tasks == share and not begun[task]:
+            t, piece = divmod(task, pieces)
+            y[(t * m + m * piece // pieces) * n:(t * m + m * (piece + 1) // pieces) * n] = zero
 
 
 def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
     """Runs the kernel of that name: a, (..., m), and b, (..., n), to (outputs, m, n)."""
-    m, n, shares = a.shape[-1], b.shape[-1], 2 * _workers.count()
+    m, n, shares = a.shape[-1], b.shape[-1], 2 * _threads.count()
     y = empty((outputs, m, n), a.dtype)
     # Few shares, that come back to a[p] the sooner, but no fewer.
     pieces, at_once = max(1, min(-(-shares // outputs), m // 64)), _LONG
     if _has_small_products():
         pieces, at_once = min(m, max(pieces, -(-m * n * _SHORT // _SMALL))), _SHORT
-    _workers.run(_kernels.WEIGHT_PRODUCTS, 0, (a, b, y),
-                 (_kernels.GEMM[y.dtype], rows, m, n, pieces, -(-rows // at_once)),
-                 (a_index, b_index, y_index), shares=shares)
+    run(_weight_products, 0, (a, b, y), (rows, m, n, pieces, -(-rows // at_once), GEMM[y.dtype]),
+        (a_index, b_index, y_index), shares)
     return y
 
 
@@ -86,14 +195,14 @@ def count_up(number):
 def _one_each(number):
     """Indexes of products of which each output needs one."""
     every, = count_up(number)
-    return every, np.arange(number + 1), every, every
+    return Meetings(every, np.arange(number + 1), every, every)
 
 
 @bounded
 def _all_for_one(number):
     """Indexes of products whose sum is the one output."""
     every, = count_up(number)
-    return every[:1], np.array([0, number]), every, every
+    return Meetings(every[:1], np.array([0, number]), every, every)
 
 
 class Linear(FirstOrder, chainer.FunctionNode):
@@ -109,13 +218,15 @@ class Linear(FirstOrder, chainer.FunctionNode):
         if is_pixel_major(x):
             # y = sum over pixels of x[p] @ W[p].T
             channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
-            products(pixel_major(x), rows * channels, channels, _weights_by_pixel(W, x),
-                     out * channels, channels, 1, y, 0, out, rows, channels, out,
-                     *_all_for_one(pixels), *b)
+            products(Matrices(pixel_major(x), rows * channels, channels),
+                     Matrices(_weights_by_pixel(W, x), out * channels, channels),
+                     Matrices(y, 0, out), (rows, channels, out), _all_for_one(pixels), *b,
+                     transpose=True)
         else:
             inner, (blocks, size) = W.shape[1], _blocks(out)
-            products(matrix(x), 0, inner, dense(W), size * inner, inner, 1,
-                     y, size, out, rows, inner, size, *_one_each(blocks), *b or [None], size)
+            products(Matrices(matrix(x), 0, inner), Matrices(dense(W), size * inner, inner),
+                     Matrices(y, size, out), (rows, inner, size), _one_each(blocks), *b,
+                     bias_step=size, transpose=True)
         return y
 
     def gradients(self, indexes, gy):
@@ -133,13 +244,15 @@ class Linear(FirstOrder, chainer.FunctionNode):
         if is_pixel_major(x):
             _, channels, h, w = x.shape
             gx = empty((h, w, rows, channels), x.dtype)
-            products(gy, 0, out, _weights_by_pixel(W, x), out * channels, channels, 0,
-                     gx, rows * channels, channels, rows, out, channels, *_one_each(h * w))
+            products(Matrices(gy, 0, out),
+                     Matrices(_weights_by_pixel(W, x), out * channels, channels),
+                     Matrices(gx, rows * channels, channels), (rows, out, channels),
+                     _one_each(h * w))
             return gx.transpose(2, 3, 0, 1)
         inner, (blocks, size) = W.shape[1], _blocks(W.shape[1])
         gx = empty((rows, inner), x.dtype)
-        products(gy, 0, out, dense(W), size, inner, 0, gx, size, inner,
-                 rows, out, size, *_one_each(blocks))
+        products(Matrices(gy, 0, out), Matrices(dense(W), size, inner),
+                 Matrices(gx, size, inner), (rows, out, size), _one_each(blocks))
         return gx.reshape(x.shape)
 
     def _weight_gradient(self, gy, x):

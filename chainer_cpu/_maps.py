@@ -4,13 +4,26 @@ import functools
 
 import numpy as np
 
-from chainer_cpu import _kernels, _workers
+from chainer_cpu._kernels import DTYPES, TASK_SIZE, doubles, floats, helper, kernel, numbers
 from chainer_cpu._memory import empty
+from chainer_cpu._queue import queue, run
 
 # A sum over rows is made of this many at most.
 _TASKS = 32
 
 # A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
+
+@kernel
+def _transpose(share, shares, job):
+    """y[p, n, c] = x[n, c, p]: to pixel-major memory."""
+    x, y = floats(job, 0), floats(job, 1)
+    rows, channels, pixels = numbers(job, 3)
+    x, y = x.reshape((rows, channels, pixels)), y.reshape((pixels, rows, channels))
+    for n in range(rows * share // shares, rows * (share + 1) // shares):
+        for p in range(pixels):
+            for c in range(channels):
+                y[p, n, c] = x[n, c, p]
+
 
 def pixel_major(x):
     """The dense (H, W, N, C) array of a map x, (N, C, H, W): a view if that is how it lies."""
@@ -20,32 +33,89 @@ def pixel_major(x):
     n, c, h, w = x.shape
     out = empty(view.shape, x.dtype)
     x = dense(x)
-    _workers.run(_kernels.TRANSPOSE, x.size, (x, out), (n, c, h * w))
+    run(_transpose, x.size, (x, out), (n, c, h * w))
     return out
+
+
+@kernel
+def _transpose_back(share, shares, job):
+    """x[n, c, p] = y[p, n, c]: from pixel-major memory."""
+    y, x = floats(job, 0), floats(job, 1)
+    rows, channels, pixels = numbers(job, 3)
+    x, y = x.reshape((rows, channels, pixels)), y.reshape((pixels, rows, channels))
+    for n in range(rows * share // shares, rows * (share + 1) // shares):
+        for c in range(channels):
+            for p in range(pixels):
+                x[n, c, p] = y[p, n, c]
 
 
 def nchw(array):
     """A dense (H, W, N, C) array as a dense (N, C, H, W) one."""
     h, w, n, c = array.shape
     out = empty((n, c, h, w), array.dtype)
-    _workers.run(_kernels.TRANSPOSE_BACK, array.size, (array, out), (n, c, h * w))
+    run(_transpose_back, array.size, (array, out), (n, c, h * w))
     return out
 
 
+# Sums over rows are float64. Four rows at a time, so that reading them is what takes the time.
+
+@helper
+def fours(x, begin, end, channels):
+    """The rows from begin to end as (n, 4, C), and what is left over as (m, C)."""
+    middle = end - (end - begin) % 4
+    return (x[begin * channels:middle * channels].reshape((-1, 4, channels)),
+            x[middle * channels:end * channels].reshape((-1, channels)))
+
+
+@kernel
+def _sums(share, shares, job):
+    """Sums over the rows of each task; x is (rows, C), totals (tasks, C)."""
+    x, totals = floats(job, 0), doubles(job, 0)
+    rows, channels, tasks = numbers(job, 3)
+    totals = totals.reshape((tasks, channels))
+    for t in range(tasks * share // shares, tasks * (share + 1) // shares):
+        total = totals[t]
+        total[:] = 0
+        several, rest = fours(x, rows * t // tasks, rows * (t + 1) // tasks, channels)
+        for i in range(len(several)):
+            four = several[i]
+            for c in range(channels):
+                total[c] += (four[0, c] + four[1, c]) + (four[2, c] + four[3, c])
+        for row in rest:
+            for c in range(channels):
+                total[c] += row[c]
+
+
+@kernel
+def _totals(share, shares, job):
+    """Sums over all tasks; partial is (n, tasks, C), sums (n, C), and out the same in its dtype."""
+    out, partial, sums = floats(job, 0), doubles(job, 0), doubles(job, 1)
+    tasks, channels = numbers(job, 2)
+    partial, sums = partial.reshape((-1, tasks, channels)), sums.reshape((-1, channels))
+    for i in range(len(sums) * share // shares, len(sums) * (share + 1) // shares):
+        total = sums[i]
+        total[:] = 0
+        for row in partial[i]:
+            for c in range(channels):
+                total[c] += row[c]
+        if len(out):
+            for c in range(channels):
+                out[i * channels + c] = total[c]
+
+
 def totals(kernel, arrays, number, channels=None):
-    """Runs a kernel that sums over all rows of arrays[0], (..., C).
+    """Runs a kernel like ``_sums``, which sums over all rows of arrays[0], (..., C).
 
     Returns the sums, (number, C), as float64 and in the dtype of the arrays. Where channels are
     fewer than C, sums for the same channel are added up, too.
     """
     size, columns = arrays[0].size, arrays[0].shape[-1]
-    tasks = min(_TASKS, size // columns, -(-size // _kernels.TASK_SIZE))
+    tasks = min(_TASKS, size // columns, -(-size // TASK_SIZE))
     partial = np.empty((number, tasks, columns))
-    _workers.run(kernel, size // 4, arrays, (size // columns, columns, tasks), (partial,))
+    run(kernel, size // 4, arrays, (size // columns, columns, tasks), (partial,))
     channels = channels or columns
     sums, out = np.empty((number, channels)), np.empty((number, channels), arrays[0].dtype)
-    _workers.run(_kernels.TOTALS, 0, (out,), (tasks * columns // channels, channels),
-                 (partial, sums))
+    run(_totals, 0, (out,), (tasks * columns // channels, channels), (partial, sums))
     return sums, out
 
 
@@ -54,18 +124,26 @@ def column_sums(x):
     channels = x.shape[-1]
     # Of few columns several rows are summed as one, since short loops are slow.
     together = 16 if channels < 16 and x.size % (16 * channels) == 0 else 1
-    return totals(_kernels.SUMS, (x.reshape(-1, together * channels),), 1, channels)[1][0]
+    return totals(_sums, (x.reshape(-1, together * channels),), 1, channels)[1][0]
+
+
+@kernel
+def _accumulate(share, shares, job):
+    """out = x + y."""
+    x, y, out = floats(job, 0), floats(job, 1), floats(job, 2)
+    for i in range(len(x) * share // shares, len(x) * (share + 1) // shares):
+        out[i] = x[i] + y[i]
 
 
 def added(x, y):
     """x + y."""
-    alike = x.dtype == y.dtype and x.dtype in _kernels.GEMM and x.strides == y.strides
+    alike = x.dtype == y.dtype and x.dtype in DTYPES and x.strides == y.strides
     if not alike or not (x.flags.c_contiguous or is_pixel_major(x)):
-        _workers.queue.flush()
+        queue.flush()
         return x + y
     (x, back), (y, _) = dense_view(x), dense_view(y)
     out = empty(x.shape, x.dtype)
-    _workers.run(_kernels.ACCUMULATE, x.size // 4, (x, y, out))
+    run(_accumulate, x.size // 4, (x, y, out))
     return out.transpose(back)
 
 
@@ -76,8 +154,8 @@ def is_pixel_major(x):
 
 def dense(x):
     """x as a dense array, which may be one that waits for its numbers."""
-    if not x.flags.c_contiguous and _workers.queue.needs(x):
-        _workers.queue.flush()
+    if not x.flags.c_contiguous and queue.needs(x):
+        queue.flush()
     return np.asarray(x, order="C")
 
 

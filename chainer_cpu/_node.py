@@ -2,8 +2,8 @@
 
 import weakref
 
-from chainer_cpu import _workers
 from chainer_cpu._compat import import_chainer
+from chainer_cpu._queue import queue
 
 chainer = import_chainer()
 
@@ -21,11 +21,11 @@ class _Waiting(chainer.Variable):
 
     @property
     def raw_array(self):
-        _workers.queue.flush()
+        queue.flush()
         return self._data[0]
 
     def __copy__(self):
-        _workers.queue.flush()
+        queue.flush()
         return super().__copy__()
 
 
@@ -53,15 +53,15 @@ class FirstOrder:
 
     def forward(self, inputs):
         """For Chainer's apply, which may look at the output, or has hooks that do."""
-        with _workers.queue:
+        with queue:
             y = self.values(inputs)
-            _workers.queue.flush()
+            queue.flush()
         return y,
 
     def _apply(self, inputs):
         """What Chainer's apply does for one output where ``functions.is_fast`` has looked."""
         arrays = [x._data[0] for x in inputs]  # x.array would look at it
-        with _workers.queue:
+        with queue:
             array = self.values(arrays)
         y = plain_variable(array, any([x.requires_grad for x in inputs]))
         self._input_layouts, self._output_layouts = (None,) * len(inputs), (None,)
@@ -77,7 +77,7 @@ class FirstOrder:
                 y.node.data = array
                 self._retained_output_data = array,
             self.lazy_grad_sum = chainer.config.lazy_grad_sum
-        if _workers.queue.depth:
+        if queue.depth:
             y.__class__ = _Waiting
         return y
 
@@ -86,9 +86,9 @@ class FirstOrder:
             raise RuntimeError(
                 f"no second-order gradients ({self.label}, enable_double_backprop=True); "
                 "use Chainer's own functions and links for this network")
-        with _workers.queue:
+        with queue:
             found = self.checked_gradients(indexes, grad_outputs[0].array)
-            _workers.queue.flush()
+            queue.flush()
         return tuple([plain_variable(g) for g in found])
 
     def checked_gradients(self, indexes, gy, **options):
@@ -101,8 +101,8 @@ class FirstOrder:
             return list(self.gradients(indexes, gy, **options))
         if self.floating:
             type_check.expect(type_check.get_types((gy,), "gy", False)[0].dtype.kind == "f")
-        _workers.queue.flush()
+        queue.flush()
         found = list(self.gradients(indexes, gy.astype(dtype), **options))
-        _workers.queue.flush()
+        queue.flush()
         return [g.astype(gy.dtype if i in self.follows else dtype, copy=False)
                 for i, g in zip(indexes, found, strict=True)]

@@ -2,13 +2,178 @@
 
 import numpy as np
 
-from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._maps import constant, dense, nchw, no_bias, pixel_major, totals
+from chainer_cpu._kernels import doubles, floats, helper, kernel, numbers
+from chainer_cpu._maps import constant, dense, fours, nchw, no_bias, pixel_major, totals
 from chainer_cpu._memory import empty
 from chainer_cpu._node import FirstOrder
+from chainer_cpu._queue import queue, run
 
 chainer = import_chainer()
+
+
+@kernel
+def _moments(share, shares, job):
+    """Per task, sums over its rows of their difference from the first row of all and of its square.
+
+    totals is (2, tasks, C). The first row stands for the mean, which is not known yet: a mean that
+    is large beside the spread costs no digits.
+    """
+    x, totals = floats(job, 0), doubles(job, 0)
+    rows, channels, tasks = numbers(job, 3)
+    totals = totals.reshape((2, tasks, channels))
+    pivot = x[:channels].astype(np.float64)
+    for t in range(tasks * share // shares, tasks * (share + 1) // shares):
+        total, square = totals[0, t], totals[1, t]
+        total[:] = 0
+        square[:] = 0
+        several, rest = fours(x, rows * t // tasks, rows * (t + 1) // tasks, channels)
+        for i in range(len(several)):
+            four = several[i]
+            for c in range(channels):
+                p = pivot[c]
+                d0, d1, d2, d3 = four[0, c] - p, four[1, c] - p, four[2, c] - p, four[3, c] - p
+                total[c] += (d0 + d1) + (d2 + d3)
+                square[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+        for row in rest:
+            for c in range(channels):
+                difference = row[c] - pivot[c]
+                total[c] += difference
+                square[c] += difference * difference
+
+
+@kernel
+def _statistics(share, shares, job):
+    """Those of a batch of so many rows, from the totals of its ``moments`` about a first row.
+
+    settings are eps and decay; out is (4, C): mean, inv_std, gamma, beta. Running averages, where
+    there are any, are moved: the variance by the unbiased one, as Chainer's.
+    """
+    first, gamma, beta = floats(job, 0), floats(job, 1), floats(job, 2)
+    running_mean, running_var, out = floats(job, 3), floats(job, 4), floats(job, 5)
+    sums, settings = doubles(job, 0), doubles(job, 1)
+    rows, = numbers(job, 1)
+    channels, dtype = len(gamma), out.dtype.type
+    one, eps, decay = dtype(1), dtype(settings[0]), dtype(settings[1])
+    fresh, fresh_var = dtype(1 - settings[1]), dtype((1 - settings[1]) * (rows / (rows - 1)))
+    for c in range(channels * share // shares, channels * (share + 1) // shares):
+        offset = sums[c] / rows
+        mean = dtype(first[c] + offset)
+        var = dtype(sums[channels + c] / rows - offset * offset)
+        out[c] = mean
+        out[channels + c] = one / np.sqrt(var + eps)
+        out[2 * channels + c] = gamma[c]
+        out[3 * channels + c] = beta[c]
+        if len(running_mean):
+            running_mean[c] = running_mean[c] * decay + fresh * mean
+            running_var[c] = running_var[c] * decay + fresh_var * var
+
+
+def batch_statistics(first, gamma, beta, running_mean, running_var, out, sums, settings, rows):
+    run(_statistics, 0, (first, gamma, beta, running_mean, running_var, out), (rows,),
+        (sums, settings))
+
+
+@helper
+def _four(statistics, channels):
+    return (statistics[:channels], statistics[channels:2 * channels],
+            statistics[2 * channels:3 * channels], statistics[3 * channels:])
+
+
+@kernel
+def _normalize(share, shares, job):
+    """y = gamma * (x - mean) * inv_std + beta on (rows, C).
+
+    statistics is (4, C): mean, inv_std, gamma, beta.
+    """
+    x, statistics, y = floats(job, 0), floats(job, 1), floats(job, 2)
+    rows, channels = numbers(job, 2)
+    mean, inv_std, gamma, beta = _four(statistics, channels)
+    for r in range(rows * share // shares, rows * (share + 1) // shares):
+        row, out = x[r * channels:(r + 1) * channels], y[r * channels:(r + 1) * channels]
+        for c in range(channels):
+            out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
+
+
+def normalize(x, statistics, y):
+    channels = x.shape[-1]
+    run(_normalize, y.size // 4, (x, statistics, y), (y.size // channels, channels))
+
+
+@helper
+def _slope_at(y, slope):
+    """The derivative of a (leaky) ReLU whose output is y."""
+    return type(y)(1) if y > type(y)(0) else slope
+
+
+# Where a (leaky) ReLU follows, gy is the gradient behind it, and slope is its slope. Where none
+# does, slope is 1.
+
+@kernel
+def _normalize_sums(share, shares, job):
+    """Per task, the sums over its rows of gy and of gy * x_hat; totals is (2, tasks, C)."""
+    gy, x, statistics, slopes = floats(job, 0), floats(job, 1), floats(job, 2), floats(job, 3)
+    totals = doubles(job, 0)
+    rows, channels, tasks = numbers(job, 3)
+    totals = totals.reshape((2, tasks, channels))
+    mean, inv_std, gamma, beta = _four(statistics, channels)
+    slope = slopes[0]
+    for t in range(tasks * share // shares, tasks * (share + 1) // shares):
+        gbeta, ggamma = totals[0, t], totals[1, t]
+        gbeta[:] = 0
+        ggamma[:] = 0
+        begin, end = rows * t // tasks, rows * (t + 1) // tasks
+        several, rest = fours(x, begin, end, channels)
+        gy_several, gy_rest = fours(gy, begin, end, channels)
+        for i in range(len(several)):
+            four, g = several[i], gy_several[i]
+            for c in range(channels):
+                m, s, a, b = mean[c], inv_std[c], gamma[c], beta[c]
+                x0, x1, x2, x3 = ((four[0, c] - m) * s, (four[1, c] - m) * s,
+                                  (four[2, c] - m) * s, (four[3, c] - m) * s)
+                g0, g1, g2, g3 = (g[0, c] * _slope_at(a * x0 + b, slope),
+                                  g[1, c] * _slope_at(a * x1 + b, slope),
+                                  g[2, c] * _slope_at(a * x2 + b, slope),
+                                  g[3, c] * _slope_at(a * x3 + b, slope))
+                gbeta[c] += (g0 + g1) + (g2 + g3)
+                ggamma[c] += (g0 * x0 + g1 * x1) + (g2 * x2 + g3 * x3)
+        for i in range(len(rest)):
+            row, g = rest[i], gy_rest[i]
+            for c in range(channels):
+                x_hat = (row[c] - mean[c]) * inv_std[c]
+                value = g[c] * _slope_at(gamma[c] * x_hat + beta[c], slope)
+                gbeta[c] += value
+                ggamma[c] += value * x_hat
+
+
+@kernel
+def _normalize_backward(share, shares, job):
+    """gx = gamma * inv_std * (gy - (x_hat * product_mean + gy_mean)).
+
+    sums is (2, C), float64: the totals of ``normalize_sums``, whose means are over so many rows.
+    """
+    gy, x, statistics, slopes = floats(job, 0), floats(job, 1), floats(job, 2), floats(job, 3)
+    gx, sums = floats(job, 4), doubles(job, 0)
+    rows, channels, batch_rows = numbers(job, 3)
+    mean, inv_std, gamma, beta = _four(statistics, channels)
+    scale, gy_mean, product_mean = np.empty((3, channels), gx.dtype)
+    for c in range(channels):
+        scale[c] = gamma[c] * inv_std[c]
+        gy_mean[c], product_mean[c] = sums[c] / batch_rows, sums[channels + c] / batch_rows
+    slope = slopes[0]
+    for r in range(rows * share // shares, rows * (share + 1) // shares):
+        row, g = x[r * channels:(r + 1) * channels], gy[r * channels:(r + 1) * channels]
+        out = gx[r * channels:(r + 1) * channels]
+        for c in range(channels):
+            x_hat = (row[c] - mean[c]) * inv_std[c]
+            value = g[c] * _slope_at(gamma[c] * x_hat + beta[c], slope)
+            out[c] = scale[c] * (value - (x_hat * product_mean[c] + gy_mean[c]))
+
+
+def normalize_backward(gy, x, statistics, slope, gx, sums, batch_rows):
+    channels = x.shape[-1]
+    run(_normalize_backward, gx.size // 3, (gy, x, statistics, slope, gx),
+        (gx.size // channels, channels, batch_rows), (sums,))
 
 
 class BatchNormalization(FirstOrder, chainer.FunctionNode):
@@ -32,15 +197,13 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         self.statistics = np.empty((4, len(gamma)), x.dtype)
         given = [a for a in (self.running_mean, self.running_var) if a is not None]
         running = [np.require(a, None, "CW") for a in given] or [no_bias(x.dtype)] * 2
-        _workers.run(_kernels.STATISTICS, 0,
-                     (first, dense(gamma), dense(beta), *running, self.statistics), (self.rows,),
-                     (sums, np.array((self.eps, self.decay))))
+        batch_statistics(first, dense(gamma), dense(beta), *running, self.statistics, sums,
+                         np.array((self.eps, self.decay)), self.rows)
         y = empty(self.x.shape, x.dtype)
-        _workers.run(_kernels.NORMALIZE, y.size // 4, (self.x, self.statistics, y),
-                     (y.size // len(gamma), len(gamma)))
+        normalize(self.x, self.statistics, y)
         for array, moved in zip(given, running, strict=False):
             if moved is not array:
-                _workers.queue.flush()
+                queue.flush()
                 array[...] = moved
         return y.reshape(x.shape) if x.ndim == 2 else y.transpose(2, 3, 0, 1)
 
@@ -48,10 +211,10 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         """Of the batch: the number of rows, a row, and the sums of differences from it."""
         channels = self.x.shape[-1]
         rows, first = self.x.size // channels, self.x.reshape(-1, channels)[0]
-        sums, _ = totals(_kernels.MOMENTS, (self.x,), 2)
+        sums, _ = totals(_moments, (self.x,), 2)
         if self.comm is None:
             return rows, first, sums
-        _workers.queue.flush()
+        queue.flush()
         # Each process has a first row of its own; what they add up is about zero.
         offset = sums[0] / rows
         mean, var = first + offset, sums[1] / rows - offset * offset
@@ -60,18 +223,16 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
 
     def gradients(self, indexes, gy, slope=1):
         """The gradients. With another slope than 1, gy is that behind a (leaky) ReLU of it."""
-        channels, shape = self.x.shape[-1], gy.shape
+        shape = gy.shape
         gy, slope = _dense(gy), constant(slope, gy.dtype)
         sums, (gbeta, ggamma) = totals(
-            _kernels.NORMALIZE_SUMS, (gy, self.x, self.statistics, slope), 2)
+            _normalize_sums, (gy, self.x, self.statistics, slope), 2)
         if 0 in indexes:
             if self.comm is not None:
-                _workers.queue.flush()
+                queue.flush()
                 sums = np.ascontiguousarray(self.comm.allreduce(sums))
             gx = empty(self.x.shape, self.x.dtype)
-            _workers.run(_kernels.NORMALIZE_BACKWARD, gx.size // 3,
-                         (gy, self.x, self.statistics, slope, gx),
-                         (gx.size // channels, channels, self.rows), (sums,))
+            normalize_backward(gy, self.x, self.statistics, slope, gx, sums, self.rows)
             if len(shape) == 2:
                 yield gx.reshape(shape)
             else:

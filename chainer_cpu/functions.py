@@ -15,13 +15,14 @@ from math import prod as product
 
 import numpy as np
 
-from chainer_cpu import _kernels, _workers
 from chainer_cpu._activation import LeakyReLU, ReLU, Tanh
 from chainer_cpu._backprop import grad  # noqa: F401  (Chainer's grad, faster)
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._convolution import Convolution2D, Deconvolution2D
+from chainer_cpu._kernels import DTYPES
 from chainer_cpu._linear import Linear
 from chainer_cpu._normalization import BatchNormalization
+from chainer_cpu._queue import queue
 from chainer_cpu._small import Reshape, SoftmaxCrossEntropy
 
 chainer = import_chainer()
@@ -48,7 +49,7 @@ def is_fast(*arrays):
         if x is not given and given.layout is not None:
             return False
         dtype = x.dtype
-    return dtype in _kernels.GEMM and chainer.config.schedule_func is None
+    return dtype in DTYPES and chainer.config.schedule_func is None
 
 
 def deferred():
@@ -58,7 +59,7 @@ def deferred():
     then. Until its end no array that a function was given may be changed in place, and running
     averages are not moved yet.
     """
-    return _workers.queue
+    return queue
 
 
 def linear(x, W, b=None, n_batch_axes=1):

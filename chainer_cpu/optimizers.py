@@ -1,10 +1,13 @@
 """Chainer's optimizers, with an Adam that updates all parameters in one pass over memory."""
 
 import numpy as np
+from numba import carray
 
-from chainer_cpu import _kernels, _workers
 from chainer_cpu._compat import import_chainer
+from chainer_cpu._intrinsics import add, pointer
+from chainer_cpu._kernels import floats, helper, indexes, kernel
 from chainer_cpu._maps import is_pixel_major
+from chainer_cpu._queue import addresses, queue, run
 
 chainer = import_chainer()
 
@@ -51,15 +54,54 @@ def _alike(x, model):
     return copy
 
 
+@helper
+def _overlap(begin, end, place, size):
+    """What a share that goes from begin to end has of the size numbers that begin at a place."""
+    return max(begin - place, 0), min(end - place, size)
+
+
+@kernel
+def _adam(share, shares, job):
+    """Adam's update of many parameters, and of an average of each, in one pass over memory.
+
+    table is (n, 6): the addresses of a parameter, its gradient, m, v and average, and their size.
+    Without a gradient (0) the parameter stays, without an average there is none to move.
+    settings: the step's size, 1 - beta1, 1 - beta2, eps, 1 - decay of the average.
+    """
+    table, settings = indexes(job, 0), floats(job, 0)
+    step, rate1, rate2, eps, rate = settings[0], settings[1], settings[2], settings[3], settings[4]
+    table = table.reshape((-1, 6))
+    total = table[:, 5].sum()
+    begin, end, place = total * share // shares, total * (share + 1) // shares, 0
+    for row in table:
+        low, high = _overlap(begin, end, place, row[5])
+        place += row[5]
+        if low < high:
+            param = carray(pointer(row[0]), row[5], settings.dtype)[low:high]
+            if row[1]:
+                grad = carray(pointer(row[1]), row[5], settings.dtype)[low:high]
+                m = carray(pointer(row[2]), row[5], settings.dtype)[low:high]
+                v = carray(pointer(row[3]), row[5], settings.dtype)[low:high]
+                for i in range(len(param)):
+                    m[i] += rate1 * (grad[i] - m[i])
+                    v[i] += rate2 * (grad[i] * grad[i] - v[i])
+                    param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
+            if row[4]:
+                # The parameter is still in the cache. In this form, rounding moves no average away
+                # from a parameter that stands still, however near decay is to 1.
+                average = carray(pointer(row[4]), row[5], settings.dtype)[low:high]
+                for i in range(len(param)):
+                    average[i] += rate * (param[i] - average[i])
+
+
 def _update(rule, rows, decay=1):
-    """Runs the kernel ADAM. Rows: a parameter, its gradient, m and v, and its average, or None."""
+    """Runs the kernel on rows of a parameter, its gradient, m and v, and its average, or None."""
     hp = rule.hyperparam
     rule._check_eps(np.float32)
     settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps, 1 - decay),
                         np.float32)
-    _workers.run(_kernels.ADAM, sum(row[0].size for row in rows), (settings,), (),
-                 (_workers.addresses(rows),))
-    _workers.queue.flush()
+    run(_adam, sum(row[0].size for row in rows), (settings,), (), (addresses(rows),))
+    queue.flush()
 
 
 class Adam(stock.Adam):
@@ -164,6 +206,30 @@ def _kind(x):
     return "not initialized" if x is None else f"{x.dtype} {x.shape}"
 
 
+@kernel
+def _not_finite(share, shares, job):
+    """Adds to counts how many numbers of each array are NaN or infinite.
+
+    table is (n, 2): address and size of an array, all of which have the dtype of ``like``.
+    """
+    table, counts, like = indexes(job, 0), indexes(job, 1), floats(job, 0)
+    infinity = like.dtype.type(np.inf)
+    table = table.reshape((-1, 2))
+    total = table[:, 1].sum()
+    begin, end, place = total * share // shares, total * (share + 1) // shares, 0
+    for p in range(len(table)):
+        size = table[p, 1]
+        low, high = _overlap(begin, end, place, size)
+        place += size
+        if low < high:
+            x = carray(pointer(table[p, 0]), size, like.dtype)[low:high]
+            found = 0
+            for i in range(len(x)):
+                found += not abs(x[i]) < infinity
+            if found:
+                add(counts.ctypes.data + 8 * p, found)
+
+
 def not_finite(params):
     """Of each parameter, how many numbers in its gradient are NaN or infinite: int64.
 
@@ -181,8 +247,8 @@ def not_finite(params):
             counts[i] = np.count_nonzero(~np.isfinite(gradient))
     if fast:
         found = np.zeros(len(fast), np.int64)
-        _workers.run(_kernels.NOT_FINITE, sum(g.size for g in fast) // 8, (fast[0].ravel("K"),), (),
-                     (_workers.addresses([(g,) for g in fast]), found))
-        _workers.queue.flush()
+        run(_not_finite, sum(g.size for g in fast) // 8, (fast[0].ravel("K"),), (),
+            (addresses([(g,) for g in fast]), found))
+        queue.flush()
         counts[places] = found
     return counts

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from chainer_cpu import _convolution, _kernels, _linear, _memory, _workers, chainer
+from chainer_cpu import _convolution, _linear, _memory, chainer
 from chainer_cpu import functions as F
 
 stock = chainer.functions
@@ -114,12 +114,11 @@ def test_tables_and_freed_memory_are_kept_up_to_a_number_of_bytes(monkeypatch):
 def test_few_channels_under_a_filter_are_one_product(channels, products, monkeypatch):
     """Overlapping or not; more channels are a product per pixel and tap that lie on the map."""
     made = []
-    monkeypatch.setattr(_workers, "run", lambda kernel, *others, run=_workers.run, **options: (
-        made.append(len(others[3][2]) if kernel == _kernels.PRODUCTS else 0),
-        run(kernel, *others, **options)))
+    monkeypatch.setattr(_linear, "run", lambda kernel, *others, run=_linear.run: (
+        made.append(len(others[3].x_index)), run(kernel, *others)))
     F.convolution_2d(random(2, channels, 32, 32), random(5, channels, 4, 4), stride=2, pad=1)
     F.deconvolution_2d(random(2, 5, 16, 16), random(5, channels, 4, 4), stride=2, pad=1)
-    assert [number for number in made if number] == [products] * 2
+    assert made == [products] * 2
 
 
 @pytest.mark.parametrize("function", [

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from chainer_cpu import _kernels, _memory, _workers, chainer, optimizers
+from chainer_cpu import _memory, _queue, _threads, chainer, optimizers
 from chainer_cpu import functions as F
 
 stock = chainer.functions
@@ -195,13 +195,13 @@ def test_a_child_forked_while_another_thread_computes_can_compute(monkeypatch):
     x, W = random(1500, 1500), random(1500, 1500)
     stop = threading.Event()
     inside = threading.Event()
-    lead = _workers._lead
+    lead = _threads.lead
 
     def slowly(*arguments):
         inside.set()
         lead(*arguments)
 
-    monkeypatch.setattr(_workers, "_lead", slowly)
+    monkeypatch.setattr(_threads, "lead", slowly)
 
     def compute():
         while not stop.is_set():
@@ -250,7 +250,7 @@ def test_a_gradient_of_another_shape_is_refused(name, shape):
                          ids=["another dtype", "not dense"])
 def test_no_kernel_is_given_an_array_that_it_would_misread(second):
     with pytest.raises(TypeError, match="arrays of one dtype, dense"):
-        _workers.run(_kernels.ADAM, 0, (np.ones(8, np.float32), second))
+        _queue.run(optimizers._adam, 0, (np.ones(8, np.float32), second))
 
 
 @pytest.mark.parametrize("threads", [4, 8])
@@ -276,9 +276,9 @@ def test_the_bytes_for_a_number_of_threads_are_always_the_same(threads, monkeypa
 
 def test_time_in_kernels_is_counted():
     x = random(1000, 1000)
-    before, start = _workers.nanoseconds_in_kernels, time.perf_counter_ns()
+    before, start = _queue.nanoseconds_in_kernels, time.perf_counter_ns()
     F.linear(x, x)
-    spent = _workers.nanoseconds_in_kernels - before
+    spent = _queue.nanoseconds_in_kernels - before
     assert 0 < spent < time.perf_counter_ns() - start
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dcgan
-from chainer_cpu import _memory, _workers, chainer
+from chainer_cpu import _memory, _queue, _threads, chainer
 from chainer_cpu import functions as F
 from trainer import Trainer
 
@@ -19,8 +19,8 @@ def random(*shape, seed=0):
 @pytest.fixture
 def calls(monkeypatch):
     """How many kernels each call of compiled code runs."""
-    numbers, lead = [], _workers._lead
-    monkeypatch.setattr(_workers, "_lead",
+    numbers, lead = [], _threads.lead
+    monkeypatch.setattr(_threads, "lead",
                         lambda *args: (numbers.append(args[4]), lead(*args)))
     return numbers
 
@@ -38,8 +38,8 @@ def test_a_step_has_the_same_bytes_whether_its_kernels_wait_or_not(batch, calls,
     waiting = trained(batch).state()
     fewer = len(calls)
     # No queue is ever open: every kernel runs at once, and is a call of its own.
-    monkeypatch.setattr(_workers._Queue, "__enter__", lambda queue: None)
-    monkeypatch.setattr(_workers._Queue, "__exit__", lambda queue, *error: None)
+    monkeypatch.setattr(_queue._Queue, "__enter__", lambda queue: None)
+    monkeypatch.setattr(_queue._Queue, "__exit__", lambda queue, *error: None)
     alone = trained(batch).state()
     assert len(calls) - fewer > 10 * fewer
     assert all(np.array_equal(alone[name], array) for name, array in waiting.items())
@@ -94,7 +94,7 @@ def test_an_error_in_between_leaves_what_was_computed_before():
     with pytest.raises(ZeroDivisionError), F.deferred():
         y = F.relu(x)
         raise ZeroDivisionError
-    assert np.array_equal(y.array, np.maximum(x, 0)) and not _workers.queue.waiting
+    assert np.array_equal(y.array, np.maximum(x, 0)) and not _queue.queue.waiting
 
 
 def test_gradients_too_may_be_asked_for_before_the_end():

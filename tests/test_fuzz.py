@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from chainer_cpu import _memory, _workers, chainer
+from chainer_cpu import _memory, _queue, chainer
 from chainer_cpu import functions as F
 
 stock = chainer.functions
@@ -190,7 +190,7 @@ def memory_full_of_nan(monkeypatch):
     """All arrays of the engine come from memory that is used again, and hold NaN at first."""
     def empty(shape, dtype, original=_memory.empty):
         y = original(shape, dtype)
-        _workers.queue.flush()
+        _queue.queue.flush()
         y.fill(np.nan)
         return y
 

@@ -160,9 +160,9 @@ sys.stdout.buffer.write(b"".join(p.array.tobytes() for _, p in sorted(gen.namedp
 # Compiles a little, and not the kernels, which takes several times as long.
 LITTLE = """
 import numpy as np
-from chainer_cpu import _workers
+from chainer_cpu import _queue
 x = np.arange(6.0)
-(address, size), = _workers.addresses([(x,)])
+(address, size), = _queue.addresses([(x,)])
 print(address == x.ctypes.data, size)
 """
 

@@ -1,0 +1,178 @@
+"""The threads that share the work of the kernels.
+
+The calling thread works, and helpers of ours with it: as many in all as this process has cores, or
+OMP_NUM_THREADS says. The BLAS that the kernels call runs on one thread while a kernel runs, and is
+given its threads back afterwards: two pools on the same cores were measured to cost more than the
+work (a pool's idle threads spin).
+"""
+
+import collections
+import ctypes
+import functools
+import os
+import threading
+
+import numpy as np
+from numba import from_dtype, njit, types
+
+from chainer_cpu import _blas
+from chainer_cpu._intrinsics import (
+    add,
+    call,
+    compiled,
+    flush_denormals,
+    load,
+    pause,
+    restore_control,
+    store,
+)
+from chainer_cpu._kernels import JOB
+
+# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes
+# from one layer to the next, since waking up takes that long too.
+PATIENCE = 6000
+
+
+def count():
+    """Number of threads: OMP_NUM_THREADS where set, else the cores that this process may use."""
+    return _count(os.environ.get("OMP_NUM_THREADS"))
+
+
+@functools.cache
+def _count(setting):
+    try:
+        return max(1, int(setting.split(",")[0]))
+    except (AttributeError, ValueError):
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+
+# The threads meet in a few numbers in memory: whoever is free takes the next share. The caller
+# waits for no one who has not begun, so a helper that the system has put to sleep costs its help
+# and no more. With OpenMP's barriers, a second busy process made a step ten times as long.
+#
+# open: whether there are shares to take. next: the share that is taken next. active: how many
+# helpers look for shares or work on one. The others are the job's.
+_MEETING = np.dtype([(name, np.int64) for name in (
+    "open", "next", "active", "shares", "function", "job")])
+
+# A helper never comes back to Python, whose lock it would have to wait for: it sleeps in one of the
+# locks that Python itself is made of, which are the same on every system.
+#
+# asleep  lock  the helper                        the caller, which has opened the meeting
+# 0       held  is awake                          does nothing
+# 1       held  looks once more, then sleeps      takes the 1 away, then frees the lock
+# 0       free  has been called: takes the lock   does nothing
+#
+# Both may take the 1 away at the same time: the helper, when its last look finds the meeting open,
+# and the caller. Whoever finds 0 was second, and adds 1 again to what is -1 until then: the caller
+# leaves the helper alone, which is awake; the helper takes the lock, which the caller frees.
+_SLEEPER = np.dtype([("asleep", np.int64), ("lock", np.int64)])
+
+# Offsets of the numbers that several threads change at once.
+_AT = collections.namedtuple("_At", ("open", "next", "active", "asleep"))(
+    *(_MEETING.fields[name][1] for name in ("open", "next", "active")),
+    _SLEEPER.fields["asleep"][1])
+_JOB_SIZE, _SLEEPER_SIZE = JOB.itemsize, _SLEEPER.itemsize
+
+_ACQUIRE = _blas.address(ctypes.pythonapi.PyThread_acquire_lock)
+_RELEASE = _blas.address(ctypes.pythonapi.PyThread_release_lock)
+
+
+def _records(dtype):
+    return from_dtype(dtype)[::1]
+
+
+@njit
+def _take_shares(meeting):
+    here, this = meeting.ctypes.data, meeting[0]
+    before = flush_denormals()
+    while True:
+        share = add(here + _AT.next, 1)
+        if share >= this.shares:
+            break
+        call(this.function, share, this.shares, this.job)
+    restore_control(before)
+
+
+@compiled(njit, types.void(_records(_MEETING), _records(_SLEEPER), _records(_blas.LIBRARY),
+                           _records(JOB), *[types.int64] * 2), nogil=True)
+def lead(meeting, sleepers, libraries, jobs, number, release):
+    """Runs the first jobs, that many, one after the other, with the threads that are in ``_help``.
+
+    A job of one share is done alone. libraries: see ``_blas.thread_settings``. release: address of
+    the function that frees a lock.
+    """
+    for library in libraries:
+        library.threads = call(library.get, 0, 0, 0) & 0xFFFF
+        if library.threads != 1:
+            call(library.set, 1, 0, 0)
+    here, this = meeting.ctypes.data, meeting[0]
+    for i in range(number):
+        this.function, this.shares = jobs[i].function, jobs[i].shares
+        this.job = jobs.ctypes.data + i * _JOB_SIZE
+        store(here + _AT.next, 0)
+        if this.shares > 1:
+            store(here + _AT.open, 1)
+            for s in range(len(sleepers)):
+                asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
+                if load(asleep) > 0:
+                    if add(asleep, -1) > 0:
+                        call(release, sleepers[s].lock, 0, 0)
+                    else:
+                        add(asleep, 1)
+        _take_shares(meeting)
+        store(here + _AT.open, 0)
+        while load(here + _AT.active):
+            pause()
+    for library in libraries:
+        if library.threads != 1:
+            call(library.set, library.threads, 0, 0)
+
+
+@compiled(njit, types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 3), nogil=True)
+def _help(meeting, sleepers, s, acquire, patience):
+    """Takes shares of what others lead, for ever; sleeps after patience pauses without work.
+
+    acquire: address of the function that waits for a lock.
+    """
+    here, this = meeting.ctypes.data, meeting[0]
+    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
+    while True:
+        idle = 0
+        while idle < patience:
+            if load(here + _AT.open) and load(here + _AT.next) < this.shares:
+                add(here + _AT.active, 1)
+                # Looked at again: from here on, the caller waits for us.
+                if load(here + _AT.open):
+                    _take_shares(meeting)
+                add(here + _AT.active, -1)
+                idle = 0
+            pause()
+            idle += 1
+        add(asleep, 1)
+        if load(here + _AT.open):
+            if add(asleep, -1) > 0:
+                continue
+            add(asleep, 1)
+        call(acquire, sleepers[s].lock, 1, 0)
+
+
+@functools.cache
+def team(threads):
+    """A meeting and its sleepers, whose helpers are there from now on."""
+    meeting, sleepers = np.zeros(1, _MEETING), np.zeros(threads - 1, _SLEEPER)
+    allocate = ctypes.pythonapi.PyThread_allocate_lock
+    allocate.restype = ctypes.c_void_p
+    for s in range(len(sleepers)):
+        sleepers[s]["lock"] = lock = allocate()
+        ctypes.pythonapi.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
+        threading.Thread(target=_help, args=(meeting, sleepers, s, _ACQUIRE, PATIENCE),
+                         name="chainer_cpu", daemon=True).start()
+    return meeting, sleepers
+
+
+def run(jobs, number):
+    """Runs the first jobs of an array of JOB, that many, and waits for them."""
+    lead(*team(count()), _blas.thread_settings(), jobs, number, _RELEASE)
