@@ -382,7 +382,7 @@ def test_heic_is_read_where_pillow_heif_is_installed(pictures):
 def test_the_pictures_of_a_phone_in_mpo_are_read(pictures):
     for name in "1.jpg", "2.mpo":
         pictures(plain(RED), name, format="MPO", save_all=True, append_images=[plain(GREEN)])
-    assert all(near(color(square), RED) for square in pictures.read()[1:])
+    assert [near(color(square), RED) for square in pictures.read()] == [False, True, True]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

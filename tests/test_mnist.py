@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHARED, needs_shared
 from PIL import Image
 from sklearn.datasets import _openml, load_digits
 
@@ -27,7 +28,6 @@ from lab.images import mnist, source
 from lab.images import openml as fetching
 from lab.images.errors import DataError, DataPathError, DataWarning
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "mnist"
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
@@ -245,8 +245,7 @@ def test_a_digit_needs_two_images(tmp_path, small_mnist, digit, told):
     assert "at least 2" in one_line(caught)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(),
-                    reason="MNIST's own files, which are no part of the project")
+@needs_shared
 def test_mnist_has_6903_zeros_among_70000_images():
     published = {
         TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -255,14 +254,14 @@ def test_mnist_has_6903_zeros_among_70000_images():
         TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     }
     for name, digest in published.items():
-        content = gzip.decompress((SHARED / (name + ".gz")).read_bytes())
+        content = gzip.decompress((SHARED / "mnist" / f"{name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
-    images = load("all", str(SHARED))
+    images = load("all", str(SHARED / "mnist"))
     assert images.source == "MNIST (IDX files)"
     assert images.x.shape == (70_000, 1, 28, 28)
     assert images.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert images.labels[60_000:60_005].tolist() == [7, 2, 1, 0, 4]
-    assert len(load(0, str(SHARED)).x) == 6_903
+    assert len(load(0, str(SHARED / "mnist")).x) == 6_903
 
 
 # OpenML

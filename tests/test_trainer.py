@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHARED, needs_shared
 
 import chainer_cpu
 import dcgan
@@ -15,7 +16,6 @@ from dcgan import COMMENT, Discriminator, Generator
 from trainer import HALF_LIFE, WARM_UP, Diverged, Trainer
 
 ORIGINAL = json.loads((Path(__file__).parent / "original_2016.json").read_text())["runs"]
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "golden" / "original_mnist_digit0.npz"
 
 # The gradient of a bias in front of a batch normalization is zero; both codes hold rounding noise.
 NOISE = {"generator": {"/dc1/b", "/dc2/b", "/dc3/b"},
@@ -121,10 +121,9 @@ def test_first_gradients_and_three_losses_are_those_of_2016(original, functions)
                 assert gradients[name][key] == pytest.approx(norm, rel=1e-4), (name, key)
 
 
-@pytest.mark.skipif(not SHARED.exists(),
-                    reason="the whole trace of 2016, which is no part of the project")
+@needs_shared
 def test_sixty_real_zeros_number_by_number_as_in_2016(monkeypatch):
-    with np.load(SHARED, allow_pickle=False) as file:
+    with np.load(SHARED / "golden" / "original_mnist_digit0.npz", allow_pickle=False) as file:
         trace = {name: file[name] for name in file.files}
     trainer = build(0)
     losses, zs, update = [], [], trainer.update
