@@ -7,10 +7,13 @@ from lab import cli  # noqa: F401, I001 (first: it says in a line which environm
 
 import math
 import sys
+import warnings
 
 import numpy as np
 
 import chainer_cpu
+from lab.cli.console import noting_interrupts
+from lab.images.dataset import Images
 from lab.training import options
 from lab.training.processes import ALONE
 from plot import sample_grid
@@ -65,6 +68,7 @@ class Trainer:
         self.average = gen.copy(mode="copy")
         self.averaged = 0       # images that the average has seen
         self.prob_real = self.prob_generated = math.nan  # D's means in the last update
+        self.losses = []        # (loss_gen, loss_dis) of each epoch that fit() has trained
         self.epoch = 0          # epochs done
         self.iteration = 0      # iterations done in the epoch that is going on
         self._permutation = np.zeros(0, np.int64)  # of that epoch's images
@@ -186,9 +190,50 @@ class Trainer:
                 self.epoch += 1
                 yield tuple(float(s) for s in self._sums / iterations)
 
-    def fit(self, X, epochs=10, batch_size=100):
-        """Trains until epochs are done. Returns a list of each new epoch's (loss_gen, loss_dis)."""
-        return [means[:2] for means in self.steps(X, epochs, batch_size) if means]
+    def fit(self, X, epochs=10, batch_size=100, on_epoch=None):
+        """Trains `epochs` epochs more, under a bar. Returns each one's (loss_gen, loss_dis).
+
+        X: as in steps(), or any floats of that shape, or bytes, of which 0 to 255 become 0 to 1.
+        on_epoch(trainer) is called after every epoch. Ctrl-C (in a notebook: Interrupt) ends the
+        training after the iteration that is going on: what it has is returned, and losses has all
+        epochs so far. ValueError says which shape the networks take.
+        """
+        from tqdm.auto import tqdm  # noqa: PLC0415 (a notebook's bar loads what --help waits for)
+
+        X = self._as_images(X)
+        if self.epoch + self.iteration == 0 and _have_trained(self.gen):
+            warnings.warn("these networks have been trained before, and Adam begins anew: the "
+                          "losses may jump; call fit() of the Trainer that trained them, or give "
+                          "this one its state()", stacklevel=2)
+        if len(X) != len(self._permutation) or self.iteration >= len(X) // batch_size:
+            self.iteration = 0  # an interrupted epoch goes on with its own images alone
+        begun = len(self.losses)
+        with noting_interrupts() as interrupts, tqdm(total=epochs, unit="epoch") as bar:
+            for means in self.steps(X, self.epoch + epochs, batch_size):
+                if means:
+                    self.losses.append(means[:2])
+                    bar.set_postfix(loss_gen=f"{means[0]:.3f}", loss_dis=f"{means[1]:.4f}",
+                                    refresh=False)
+                    bar.update()
+                    if on_epoch:
+                        on_epoch(self)
+                if interrupts:
+                    break
+        return self.losses[begun:]
+
+    def _as_images(self, X):
+        """X as the networks take it: Images as they are, all else as float32 of the right shape."""
+        if not isinstance(X, Images):
+            X = np.asarray(X)
+            X = X / np.float32(255) if X.dtype == np.uint8 else X.astype(np.float32, copy=False)
+        chainer = chainer_cpu.chainer
+        with chainer.using_config("train", False), chainer.no_backprop_mode():
+            shape = self.gen(np.zeros((1, self.gen.z_dim), np.float32)).shape[1:]
+        found = X.pixels.shape if isinstance(X, Images) else X.shape
+        if found[1:] != shape:
+            raise ValueError(f"X has the shape {found}; these networks take (n, "
+                             f"{', '.join(map(str, shape))})")
+        return X
 
     def state(self):
         """All that the next iteration depends on, as a dict of NumPy arrays (copies).
@@ -245,6 +290,10 @@ def _adam(network, alpha, beta1):
         parameter.update_rule._state = {}
         parameter.update_rule.init_state(parameter)
     return optimizer
+
+
+def _have_trained(network):
+    return any(link.avg_mean.any() for link in network.links() if hasattr(link, "avg_mean"))
 
 
 def _cross_entropy(y, label):

@@ -20,6 +20,7 @@ GUESTS = "tests", "benchmarks", "studies"  # may import everything; nothing impo
 # scikit-learn, which takes seconds.
 LATE = {
     ("trainer.py", "lab.training.session"),
+    ("trainer.py", "tqdm.auto"),  # the bar of a notebook, for which --help does not wait
     ("plot.py", "lab.look"),
     ("quality.py", "lab.judge"),
     ("chainer_cpu/_compat.py", "chainer"),

@@ -69,7 +69,7 @@ def test_random_numbers_are_drawn_in_the_order_of_2016(original, monkeypatch):
     seen = []
     monkeypatch.setattr(trainer, "update", lambda x, z: seen.append((x, z)) or (0.0, 0.0))
     X = np.arange(original["n_images"], dtype=np.float32)
-    trainer.fit(X, epochs=1, batch_size=original["batch_size"])
+    list(trainer.steps(X, epochs=1, batch_size=original["batch_size"]))
     drawn = np.concatenate([x for x, _ in seen])
     np.testing.assert_array_equal(drawn, original["first_permutation"][:len(drawn)])
     assert seen[0][1].shape == (original["batch_size"], original["z_dim"])
@@ -232,7 +232,7 @@ def test_the_average_is_that_of_the_generators_and_changes_nothing_else(order, m
             np.testing.assert_allclose(x, expected[key], rtol=1e-5, atol=1e-7)
     state, alone = trainer.state(), build(5, order)
     monkeypatch.setattr(alone.opt_gen, "update_and_average", lambda *_: alone.opt_gen.update())
-    alone.fit(synthetic(12), epochs=2, batch_size=4)
+    list(alone.steps(synthetic(12), epochs=2, batch_size=4))
     assert all(np.array_equal(x, state[key]) for key, x in alone.state().items()
                if not key.startswith("generator-average/"))
 
@@ -287,7 +287,7 @@ def test_state_taken_at_any_iteration_continues_with_the_same_bits(order):
     for taken in (0, 2, 3):
         other = build(99, order)  # other weights, other random state: all come from the state
         other.load_state(states[taken])
-        other.fit(X, epochs=2, batch_size=4)
+        list(other.steps(X, epochs=2, batch_size=4))
         end = other.state()
         assert all(np.array_equal(end[key], states[-1][key]) for key in states[-1])
 
@@ -320,7 +320,7 @@ def test_the_comparison_above_would_notice_anything_left_out_of_the_state(lost):
     list(steps)
     other = build(99)
     other.load_state(damaged)
-    other.fit(X, epochs=1, batch_size=4)
+    list(other.steps(X, epochs=1, batch_size=4))
     end, expected = other.state(), whole.state()
     assert any(not np.array_equal(end[key], expected[key]) for key in expected)
 

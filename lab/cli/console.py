@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -119,6 +120,26 @@ class Console:
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
                     mininterval=0.1 if live else 30, maxinterval=10 if live else 60, delay=delay,
                     file=self._err if live else _Lines(sys.stderr))
+
+
+@contextlib.contextmanager
+def noting_interrupts():
+    """Within it the first Ctrl-C only fills the list that it gives; a second one interrupts."""
+    noted = []
+
+    def note(*_):
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(True)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted  # signals reach the main thread alone
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Interrupted(BaseException):
