@@ -175,6 +175,7 @@ def main(argv=None):
     command, arguments = _parse(argv)
     # Loads Chainer and matplotlib, which --help does not wait for.
     from lab.look import curves, film, generated, page, play  # noqa: PLC0415
+    from lab.runs.opened import open_run  # noqa: PLC0415
 
     draw = {"samples": generated.samples, "losses": curves.losses, "animate": film.animate,
             "strip": film.strip, "walk": generated.walk, "nearest": generated.nearest,
@@ -184,7 +185,8 @@ def main(argv=None):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with console.hearing(DataWarning):
-                console.say(str(draw(**arguments)))
+                run = open_run(arguments.pop("run"))
+                console.say(str(draw(run, **arguments)))
         return 0
     except (FolderError, DataError) as error:
         console.error(error)

@@ -32,11 +32,12 @@ def main(argv=None):
     given = parser.parse_args(argv)
     # Loads Chainer and scikit-learn, which --help does not wait for.
     from lab.judge import measured  # noqa: PLC0415
+    from lab.runs.opened import open_run  # noqa: PLC0415
 
     console = Console(parser.prog)
     try:
         with console.hearing(DataWarning):
-            judge, rows = measured.measure_run(given.run, given.data)
+            judge, rows = measured.measure_run(open_run(given.run), given.data)
     except (FolderError, DataError, ValueError) as error:
         console.error(error)
         return 1

@@ -322,7 +322,7 @@ def main(argv=None):
         session.open()                         # the folder, and the images in it
         gen, dis = session.networks()          # untrained, from the seed
         settings = session.settings
-        session.train(Trainer(gen, dis, settings["alpha"], settings["beta1"], settings["order"],
+        session.train(Trainer(gen, dis, settings.alpha, settings.beta1, settings.order,
                               session.processes), sample_grid)
     return session.exit_code
 

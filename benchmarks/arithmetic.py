@@ -1,12 +1,14 @@
 """What a training step has to compute, whoever computes more."""
 
+from types import SimpleNamespace
+
 from lab import networks
 from lab.networks.layers import convolutions
 
 
 def gigaflop(size, channels):
     """What a step needs per image: multiplications and additions, cropped taps left out."""
-    settings = {"z_dim": 100, "channels": channels, "size": size, "sizes": "listing"}
+    settings = SimpleNamespace(z_dim=100, channels=channels, size=size, sizes="listing")
     gen, dis = networks.build(settings)
     G = [_products(c) for c in convolutions(gen, networks.of(settings).GENERATOR, 1)]
     D = [_products(c) for c in convolutions(dis, networks.of(settings).DISCRIMINATOR, size)]

@@ -22,7 +22,7 @@ from lab.cli.console import Console
 from lab.cli.flags import Parser, whole
 from lab.images import source
 from lab.images.errors import DataError
-from lab.runs import checkpoint, files, saved
+from lab.runs import checkpoint, files, opened
 from trainer import Trainer
 
 # Batch, and whether weights begin as before Chainer 1.9. Adam is Chainer's default for all.
@@ -90,7 +90,7 @@ def train(folder, candidate, seed, epochs, data):
 
 def tell(folder):
     """A row of the report's table."""
-    table = saved.read_table(folder / "probabilities.csv")
+    table = opened.read_table(folder / "probabilities.csv")
     highest = np.max([table[f"prob{i}"] for i in range(1, 10)], axis=0)
     late = table["epoch"] > table["epoch"].max() * 2 / 3
     seen = highest >= NOTABLE

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -20,9 +21,9 @@ from lab.cli.flags import Parser
 from lab.training import processes
 from trainer import Trainer
 
-WORK = {"batch 100": ({"z_dim": 100, "channels": 1, "sizes": "listing"}, 100),
-        "batch 1000": ({"z_dim": 100, "channels": 1, "sizes": "listing"}, 1000),
-        "--size 64, batch 100": ({"z_dim": 100, "channels": 3, "size": 64}, 100)}
+POST = SimpleNamespace(z_dim=100, channels=1, size=28, sizes="listing")
+WORK = {"batch 100": (POST, 100), "batch 1000": (POST, 1000),
+        "--size 64, batch 100": (SimpleNamespace(z_dim=100, channels=3, size=64), 100)}
 TURNS, SECONDS = 3, 6
 
 # Computed: Ethernet of so many Gbit/s, 50 microseconds from one host to another.
@@ -50,8 +51,8 @@ def steps(work):
     together = processes.join()
     np.random.seed(0)
     gen, dis = networks.build(settings)
-    size = settings.get("size", networks.POST_SIZE)
-    x = np.random.uniform(0, 1, (2 * batch, settings["channels"], size, size)).astype(np.float32)
+    shape = 2 * batch, settings.channels, settings.size, settings.size
+    x = np.random.uniform(0, 1, shape).astype(np.float32)
     trainer = Trainer(gen, dis, 0.0002, 0.5, together)
     counted = Counted(together)
     if together.size > 1:  # counted in one step, timed without

@@ -1,5 +1,6 @@
 """A tiny run that several tests look at, and the command line called as a function."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import trainer
+from lab.runs.settings import Settings
 
 # A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
 # of the original code). Tests on that are left out where the variable is not set.
@@ -28,6 +30,21 @@ def tiny_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     assert trainer.main([*TINY, "--quality-every", "10", "--out", str(folder)]) == 0
     return folder
+
+
+def settings_of(**changes):
+    """The settings of the post's run, but for the changes."""
+    return Settings(**{"alpha": 0.001, "beta1": 0.9, "order": "generator-first", "images": 6903,
+                       "channels": 1, "data_source": "MNIST", "fingerprint": "", "environment": {},
+                       **changes})
+
+
+def change_settings(folder, **changes):
+    """Writes other values into a settings.json, as an editor would. None takes a key away."""
+    path = folder / "settings.json"
+    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}),
+                    encoding="utf-8")
 
 
 @pytest.fixture

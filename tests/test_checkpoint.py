@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
+from lab.cli.version import version
 from lab.runs import checkpoint
 from lab.runs.checkpoint import CheckpointError
 from lab.runs.files import replace_file
@@ -44,7 +45,7 @@ def test_what_is_written_is_read(tmp_path):
     found, about = checkpoint.read(path)
     assert {key: (value.dtype, value.shape, value.tobytes()) for key, value in found.items()} == {
         key: (value.dtype, value.shape, value.tobytes()) for key, value in arrays().items()}
-    assert about == {**meta(), "format": checkpoint.FORMAT}
+    assert about == {**meta(), "format": checkpoint.FORMAT, "project": version()}
 
 
 def test_the_same_state_makes_the_same_bytes(tmp_path):
@@ -117,7 +118,7 @@ def test_a_damaged_file_is_refused_or_harmless(tmp_path, kind, seed):
         found, about = checkpoint.read(path)
     except CheckpointError:
         return
-    assert kind == "flipped" and about == {**meta(), "format": 1}
+    assert kind == "flipped" and about == {**meta(), "format": 1, "project": version()}
     assert all(found[key].tobytes() == value.tobytes() for key, value in arrays().items())
 
 

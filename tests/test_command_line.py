@@ -5,6 +5,7 @@ import json
 import ntpath
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from PIL import Image
 from chainer_cpu import chainer
 from dcgan import Discriminator, Generator, draw
 from lab import cli as house
+from lab.cli import version
 from lab.images import source
 from lab.judge import figures
 from trainer import Trainer
@@ -285,6 +287,29 @@ def test_help_explains_every_flag_with_its_default_and_needs_no_chainer():
         assert f"default: {default}" in text[:text.index(")") + 1].replace("\n", " "), flag
     assert "--sizes" not in done.stdout  # the old name of --maps
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_version_is_a_number_and_where_there_is_git_the_commit(cli, tmp_path, monkeypatch):
+    number = re.search('^version = "(.+)"$', (HERE / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    code, out, err = cli("--version")
+    assert (code, err) == (0, "") and out.strip().partition("+")[0] == number
+
+    shutil.copy(HERE / "pyproject.toml", tmp_path)
+    monkeypatch.setattr(version, "ROOT", tmp_path)
+    version.version.cache_clear()
+    assert version.version() == number
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=b", *words], cwd=tmp_path,
+                       check=True, capture_output=True)
+
+    git("init"), git("add", "."), git("commit", "-m", "first")
+    version.version.cache_clear()
+    assert re.fullmatch(re.escape(number) + r"\+[0-9a-f]{9}", version.version())
+    (tmp_path / "pyproject.toml").write_text('version = "2.0"')
+    version.version.cache_clear()
+    assert re.fullmatch(r"2\.0\+[0-9a-f]{9}\.dirty", version.version())
+    version.version.cache_clear()
 
 
 def test_the_script_itself_runs_and_ends_with_zero(tmp_path):

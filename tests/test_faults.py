@@ -21,9 +21,11 @@ import pytest
 from faults import Calls, call, go_on, result, send_at
 
 import trainer
+from lab.cli.version import version
 from lab.images import source
 from lab.images.dataset import Images
 from lab.runs import checkpoint, files
+from lab.runs.opened import open_run
 from lab.training import run
 
 resource = pytest.importorskip("resource", reason="these tests fork processes (POSIX)")
@@ -357,6 +359,9 @@ def tamper(folder, change):
     (lambda arrays, meta: arrays["generator/l1/W"].fill(np.nan), "NaN"),
     (lambda arrays, meta: arrays.update({"random/position": np.array(10**6)}), "out of range"),
     (lambda arrays, meta: arrays.update(epoch=np.array(-1)), "out of range"),
+    (lambda arrays, meta: arrays.update(losses=arrays["losses"][:, :4]), "expected float64 (1, 6)"),
+    (lambda arrays, meta: arrays.update(quality=np.zeros((1, 3))), "expected float64 (1, 7)"),
+    (lambda arrays, meta: meta["settings"].update(epochs="two"), "epochs is 'two'"),
 ])
 def test_a_checkpoint_that_does_not_fit_is_refused(stopped, tmp_path, change, message):
     tamper(stopped, change)
@@ -436,6 +441,47 @@ def test_another_machine_is_one_warning(golden, stopped, tmp_path):
     assert call(["--resume", "--out", stopped], elsewhere, log) == 0
     (warning,) = [line for line in log.read_text().splitlines() if "warning" in line]
     assert "not bit-exact" in warning and "is another BLAS, 64 threads" in warning
+
+
+def test_another_version_of_the_project_is_one_warning(golden, stopped, tmp_path):
+    def newer():
+        checkpoint.version = lambda: "9.9.0"
+    log = tmp_path / "log"
+    assert call(["--resume", "--out", stopped], newer, log) == 0
+    (warning,) = [line for line in log.read_text().splitlines() if "warning" in line]
+    assert "not bit-exact" in warning and f"project was {version()}, is 9.9.0" in warning
+
+
+def test_a_checkpoint_of_before_there_were_versions_goes_on_to_the_same_bytes(golden, stopped,
+                                                                             tmp_path):
+    """What a checkpoint of November 2026 did not say: size, processes, version, columns."""
+    def older(_, meta):
+        del meta["project"], meta["columns"]
+        for name in "size", "real_figures":
+            del meta["settings"][name]
+        for name in "project", "processes":
+            del meta["settings"]["environment"][name]
+
+    tamper(stopped, older)
+    log = tmp_path / "log"
+    assert call(["--resume", "--out", stopped], output=log) == 0
+    assert f"project was before 1.0.0, is {version()}" in log.read_text()
+    finished(stopped, golden[0])
+
+
+def test_a_run_measured_with_fewer_figures_goes_on_with_all_of_them(tmp_path):
+    measuring = [*SETTINGS, "--quality-every", "1", "--out", tmp_path / "run"]
+    assert call(measuring, send_at(trainer.Trainer, "update", [signal.SIGINT], 2)) == 130
+
+    def fewer(arrays, meta):
+        meta["columns"]["quality"] = meta["columns"]["quality"][:3]
+        arrays["quality"] = arrays["quality"][:, :3]
+
+    tamper(tmp_path / "run", fewer)
+    assert call(["--resume", "--out", tmp_path / "run"]) == 0
+    quality = open_run(tmp_path / "run").quality()
+    assert np.isnan(quality["recall"]).tolist() == [True, True, False]
+    assert np.isfinite(quality["precision"]).all()
 
 
 def test_measuring_quality_changes_nothing_and_is_resumed_exactly(golden, tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import settings_of
 
 import dcgan
 from chainer_cpu import chainer
@@ -9,7 +10,9 @@ from lab import networks
 from lab.networks import paper
 from lab.networks.layers import convolutions
 
-SETTINGS = {"z_dim": 6, "channels": 3, "sizes": "listing"}
+
+def settings(**changes):
+    return settings_of(**{"z_dim": 6, "channels": 3, **changes})
 
 
 def latent(n):
@@ -19,7 +22,7 @@ def latent(n):
 @pytest.mark.parametrize("size", (32, 48, 64, 128))
 @pytest.mark.parametrize("channels", (1, 3))
 def test_both_networks_have_the_size_and_the_colours_of_the_pictures(size, channels):
-    gen, dis = networks.build({**SETTINGS, "size": size, "channels": channels})
+    gen, dis = networks.build(settings(size=size, channels=channels))
     images = dcgan.draw(gen, latent(2))
     assert images.shape == (2, channels, size, size) and images.dtype == np.float32
     assert images.min() >= -1 and images.max() <= 1
@@ -43,7 +46,7 @@ def test_the_paper_s_layers_are_counted_by_hand():
 
 def test_their_weights_begin_as_the_paper_s_normal_distribution():
     np.random.seed(0)
-    for network in networks.build({**SETTINGS, "z_dim": 100, "size": 32}):
+    for network in networks.build(settings(z_dim=100, size=32)):
         for name, parameter in network.namedparams():
             if name.endswith("/W"):
                 values = parameter.array.ravel()
@@ -54,7 +57,7 @@ def test_their_weights_begin_as_the_paper_s_normal_distribution():
 
 
 def test_the_discriminator_is_leaky_and_the_generator_is_not():
-    gen, dis = networks.build({**SETTINGS, "size": 32})
+    gen, dis = networks.build(settings(size=32))
     functions = {"gen": chain(gen(latent(2))), "dis": chain(dis(gen(latent(2)).array))}
     assert functions["gen"].count("Tanh") == 1 and "LeakyReLU" not in functions["gen"]
     assert functions["dis"].count("LeakyReLU") == 4 and "ReLU" not in functions["dis"]
@@ -81,7 +84,7 @@ def test_other_sizes_are_refused_by_the_paper_s_networks(size):
 @pytest.mark.parametrize("size", (0, 16, 40, 144, 64.5, "64", None))
 def test_a_size_that_no_networks_have_is_refused_with_those_that_there_are(size):
     with pytest.raises(ValueError, match="28, 32, 48, 64, 80, 96, 112, 128"):
-        networks.build({**SETTINGS, "size": size})
+        networks.build(settings(size=size))
 
 
 SIZES = [(name, size) for name, row in networks.TABLE.items() for size in row.sizes if size < 80]
@@ -91,9 +94,9 @@ SIZES = [(name, size) for name, row in networks.TABLE.items() for size in row.si
 def test_the_layers_that_a_module_describes_compute_what_its_networks_do(name, size):
     """Chainer's own functions, in the order described, beside the networks' forward."""
     for maps in networks.TABLE[name].maps or ("listing",):
-        settings = {**SETTINGS, "size": size, "sizes": maps}
-        gen, dis = networks.build(settings)
-        module, z = networks.of(settings), latent(3)
+        its = settings(size=size, sizes=maps)
+        gen, dis = networks.build(its)
+        module, z = networks.of(its), latent(3)
         x = dcgan.draw(gen, z)
         np.testing.assert_allclose(run(convolutions(gen, module.GENERATOR, 1),
                                        z.reshape(3, 6, 1, 1)), x, rtol=1e-4, atol=1e-5)
@@ -125,18 +128,18 @@ def run(layers, x):
 
 
 @pytest.mark.parametrize("sizes", dcgan.SIZES)
-def test_28_is_the_post_s_listing_and_a_run_without_a_size_has_it_too(sizes):
-    for settings in {**SETTINGS, "size": 28, "sizes": sizes}, {**SETTINGS, "sizes": sizes}:
-        gen, dis = networks.build(settings)
-        assert type(gen) is dcgan.Generator and type(dis) is dcgan.Discriminator
-        assert networks.value_range(settings) == (0, 1)
-        assert networks.map_sizes(settings) == {"listing": [3, 4, 6, 10, 28],
-                                                "comment": [3, 4, 5, 10, 28]}[sizes]
+def test_28_is_the_post_s_listing(sizes):
+    post = settings(size=28, sizes=sizes)
+    gen, dis = networks.build(post)
+    assert type(gen) is dcgan.Generator and type(dis) is dcgan.Discriminator
+    assert networks.value_range(post) == (0, 1)
+    assert networks.map_sizes(post) == {"listing": [3, 4, 6, 10, 28],
+                                        "comment": [3, 4, 5, 10, 28]}[sizes]
 
 
 def test_the_networks_are_built_in_the_author_s_order_of_random_numbers():
     np.random.seed(3)
-    gen, dis = networks.build(SETTINGS)
+    gen, dis = networks.build(settings())
     np.random.seed(3)
     first, second = dcgan.Generator(6, 3), dcgan.Discriminator(3)
     for ours, theirs in ((gen, first), (dis, second)):
@@ -145,13 +148,13 @@ def test_the_networks_are_built_in_the_author_s_order_of_random_numbers():
 
 
 def test_the_maps_of_the_sizes_that_the_paper_s_networks_have():
-    assert networks.map_sizes({"size": 64}) == [4, 8, 16, 32, 64]
-    assert networks.map_sizes({"size": 32}) == [2, 4, 8, 16, 32]
+    assert networks.map_sizes(settings(size=64)) == [4, 8, 16, 32, 64]
+    assert networks.map_sizes(settings(size=32)) == [2, 4, 8, 16, 32]
 
 
 def test_stock_chainer_saves_and_loads_them(tmp_path):
-    gen, _ = networks.build({**SETTINGS, "size": 32})
+    gen, _ = networks.build(settings(size=32))
     chainer.serializers.save_npz(tmp_path / "g.npz", gen)
-    other, _ = networks.build({**SETTINGS, "size": 32})
+    other, _ = networks.build(settings(size=32))
     chainer.serializers.load_npz(tmp_path / "g.npz", other)
     assert np.array_equal(dcgan.draw(gen, latent(2)), dcgan.draw(other, latent(2)))

@@ -28,7 +28,7 @@ from lab.images.errors import DataWarning
 from lab.look import film
 from lab.look.generated import nearest_of
 from lab.look.tiles import on_scale, to_pixels
-from lab.runs import saved
+from lab.runs.opened import open_run
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ("--epochs", "2", "--batch-size", "20", "--z-dim", "8", "--quality-every", "1")
@@ -87,7 +87,7 @@ def test_a_folder_of_pictures_trains_at_the_first_try(runs, pictures, size):
     expected = {"size": size, "channels": 3, "images": 48, "digit": None, "recipe": "paper",
                 "alpha": 0.0002, "beta1": 0.5, "data_source": "my pictures", "data": str(pictures)}
     assert {name: settings[name] for name in expected} == expected
-    gen, dis, epoch = saved.load_networks(runs[size])
+    gen, dis, epoch = open_run(runs[size]).networks()
     assert epoch == 2 and dcgan.draw(gen, np.zeros((2, 8), np.float32)).shape == (2, 3, size, size)
 
 
@@ -138,9 +138,9 @@ def test_an_animation_in_colour_keeps_below_its_limit_with_fewer_pictures(
 def test_single_samples_have_the_size_and_the_colours_of_the_images(runs, command, tmp_path, size):
     assert command(plot, "samples", runs[size], "--n", "2", "--single", "--out", tmp_path / "s")[
         0] == 0
-    gen, _, _ = saved.load_networks(runs[size])
+    gen, _, _ = open_run(runs[size]).networks()
     z = np.random.RandomState(0).uniform(-1, 1, (2, 8)).astype(np.float32)
-    expected = to_pixels(dcgan.draw(gen, z), networks.shown_range(settings_of(runs[size])))
+    expected = to_pixels(dcgan.draw(gen, z), networks.shown_range(open_run(runs[size]).settings))
     for i, path in enumerate(sorted((tmp_path / "s").iterdir())):
         with Image.open(path) as picture:
             assert picture.size == (size, size)

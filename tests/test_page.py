@@ -8,13 +8,15 @@ import time
 import numpy as np
 import pytest
 from chromium import PROGRAM, Chromium
-from conftest import TINY
+from conftest import TINY, change_settings, settings_of
 from PIL import Image
 
 import trainer
 from lab.look import page
 from lab.runs import files
 from lab.runs.files import FolderError
+from lab.runs.opened import open_run
+from lab.runs.settings import write_settings
 from plot import sample_grid
 
 needs_chromium = pytest.mark.skipif(
@@ -43,7 +45,7 @@ def long_run(tmp_path_factory):
     """The folder of 1000 epochs; all pictures are the same one."""
     folder = tmp_path_factory.mktemp("runs") / "long"
     folder.mkdir()
-    files.write_settings(folder, {"digit": 0, "epochs": 1000, "data_source": "MNIST"})
+    write_settings(folder, settings_of(epochs=1000))
     sample_grid(np.zeros((9, 1, 28, 28)), None, folder / "epoch-0000.png")
     for epoch in range(1, 1001):
         files.picture(folder, epoch).hardlink_to(folder / "epoch-0000.png")
@@ -51,12 +53,12 @@ def long_run(tmp_path_factory):
     files.write_table(folder / "losses.csv", files.LOSS_COLUMNS, [
         (epoch, *np.exp(stream.normal([2, -7])), 5.0, *stream.random(2))
         for epoch in range(1, 1001)])
-    page.write(folder)
+    page.write(open_run(folder))
     return folder
 
 
 def open_page(browser, folder, **window):
-    page.write(folder)
+    page.write(open_run(folder))
     browser.open(folder / "index.html", **window)
     wait_for_picture(browser)
 
@@ -188,9 +190,8 @@ def test_curves_of_losses_probabilities_and_quality_are_drawn(browser, run):
 
 @needs_chromium
 def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
-    settings = files.read_settings(run)
-    assert settings["real_figures"]["frechet"] < 1  # as the trainer has left it
-    files.write_settings(run, {**settings, "real_figures": {"frechet": 0.5}})
+    assert open_run(run).settings.real_figures["frechet"] < 1  # as the trainer has left it
+    change_settings(run, real_figures={"frechet": 0.5})
     open_page(browser, run)
     for title, notes, dashed in (("Fréchet distance", "0 is best; dashed: real 0.500", 1),
                                  ("Recall", "1 is best", 0)):
@@ -275,11 +276,10 @@ def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, run, width, dar
 
 def train_on(run, epoch, of):
     """What a run that goes on leaves after an epoch."""
-    settings = files.read_settings(run)
-    files.write_settings(run, {**settings, "epochs": of})
+    change_settings(run, epochs=of)
     shutil.copy(run / "epoch-0001.png", files.picture(run, epoch))
     files.append_row(run / "losses.csv", (epoch, 1.5, 0.25, 5.0, 0.9, 0.1))
-    page.write(run)
+    page.write(open_run(run))
 
 
 @needs_chromium
@@ -302,7 +302,7 @@ def test_the_trainer_tells_the_page_of_every_epoch(tmp_path, monkeypatch):
 
     def listen(run):
         path = write(run)
-        data = json.loads((run / "index.js").read_text()[len("take("):-len(");\n")])
+        data = json.loads((run.folder / "index.js").read_text()[len("take("):-len(");\n")])
         told.append((data["losses"]["epoch"], data["going"], data["draws"]))
         return path
 
@@ -335,9 +335,9 @@ def test_a_new_run_in_the_folder_is_shown_with_its_own_pictures(browser, run):
     """As after --overwrite: the files' names are those of the old run."""
     train_on(run, 4, of=1000)
     open_page(browser, run)
-    files.write_settings(run, {**files.read_settings(run), "digit": 7})
+    change_settings(run, digit=7)
     sample_grid(np.zeros((1, 1, 28, 28)), None, run / "epoch-0004.png")
-    page.write(run)
+    page.write(open_run(run))
     browser.wait_for("document.querySelector('h1')?.textContent.startsWith('Digit 7')")
     assert shown(browser) == "epoch-0004.png"
     with Image.open(run / "epoch-0004.png") as picture:
@@ -378,7 +378,7 @@ def test_a_finished_run_is_not_asked_for_again(browser, run):
 def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, run):
     open_page(browser, run)
     english = browser.run("Object.keys(say).concat(Object.keys(say.quality))")
-    page.write(run)
+    page.write(open_run(run))
     browser.open(run / "index.html", language="ja")
     browser.wait_for("document.querySelector('#samples img')?.complete")
     assert browser.run("Object.keys(say).concat(Object.keys(say.quality))") == english
@@ -390,7 +390,7 @@ def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, run):
 
 @needs_chromium
 def test_nothing_moves_for_those_who_asked_for_that(browser, run):
-    page.write(run)
+    page.write(open_run(run))
     browser.open(run / "index.html", still=True)
     wait_for_picture(browser)
     assert browser.run("document.querySelector('#play').offsetParent") is None
@@ -413,8 +413,7 @@ def test_the_untrained_generator_can_be_looked_at_before_the_first_epoch_is_over
 @needs_chromium
 def test_words_in_the_settings_are_words_and_never_commands(browser, run):
     evil = "</script><script>document.title = 'taken'</script><img src=no onerror='taken()'>&amp;"
-    settings = files.read_settings(run)
-    files.write_settings(run, {**settings, "data_source": evil, evil: evil})
+    change_settings(run, data_source=evil, environment={evil: evil})
     open_page(browser, run)
     browser.click("summary")
     assert browser.run("document.body.innerText").count(evil) == 4
@@ -437,14 +436,14 @@ def test_a_picture_that_is_missing_is_named(browser, run):
 
 def test_a_page_of_a_thousand_epochs_is_written_in_a_moment(long_run):
     began = time.process_time()
-    page.write(long_run)
+    page.write(open_run(long_run))
     assert time.process_time() - began < 0.3
     assert (long_run / "index.js").stat().st_size < 120_000
     assert (long_run / "index.html").stat().st_size < 30_000
 
 
 def test_a_full_disk_leaves_the_older_page_whole(run, monkeypatch):
-    page.write(run)
+    page.write(open_run(run))
     before = [(run / name).read_bytes() for name in ("index.html", "index.js")]
 
     def full(descriptor):
@@ -453,7 +452,7 @@ def test_a_full_disk_leaves_the_older_page_whole(run, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     (run / "real.png").unlink()
     with pytest.raises(OSError, match="No space"):
-        page.write(run)
+        page.write(open_run(run))
     assert [(run / name).read_bytes() for name in ("index.html", "index.js")] == before
 
 
@@ -461,5 +460,5 @@ def test_a_folder_without_pictures_gets_no_page(run):
     for path in [*run.glob("epoch-*.png"), run / "index.html", run / "index.js"]:
         path.unlink()
     with pytest.raises(FolderError, match="no pictures"):
-        page.write(run)
+        page.write(open_run(run))
     assert not (run / "index.html").exists() and not (run / "index.js").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import PROGRAM, Chromium
+from conftest import change_settings, settings_of
 from PIL import Image
 
 import dcgan
@@ -19,8 +20,10 @@ from lab import networks
 from lab.look import page, play
 from lab.look.generated import great_circle, latent, prob_real
 from lab.look.tiles import to_pixels
-from lab.runs import checkpoint, files, saved
+from lab.runs import checkpoint
 from lab.runs.files import FolderError
+from lab.runs.opened import open_run
+from lab.runs.settings import write_settings
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
 SEEDS = 0, 3, 2**32 - 1
@@ -47,7 +50,7 @@ def no_complaints(request):
 def networks_that_have_seen_images(**settings):
     """With initial weights D is in two minds, which is where its probabilities move fastest."""
     np.random.seed(0)
-    gen, dis = networks.build(settings)
+    gen, dis = networks.build(settings_of(**settings))
     for link in (*gen.links(), *dis.links()):
         if hasattr(link, "avg_mean"):
             link.decay = 0  # the running averages become those of the next batch
@@ -59,8 +62,7 @@ def networks_that_have_seen_images(**settings):
 
 def make_run(folder, gen, dis, **settings):
     folder.mkdir()
-    files.write_settings(folder, {"digit": 0, "epochs": 40, "data_source": "MNIST",
-                                  "z_dim": gen.z_dim, **settings})
+    write_settings(folder, settings_of(epochs=40, z_dim=gen.z_dim, **settings))
     chainer.serializers.save_npz(folder / "generator.npz", gen)
     if dis is not None:
         chainer.serializers.save_npz(folder / "discriminator.npz", dis)
@@ -71,10 +73,10 @@ def make_run(folder, gen, dis, **settings):
 def zeros(tmp_path_factory):
     """The folder of a trained generator of MNIST's zeros, and a discriminator."""
     folder = tmp_path_factory.mktemp("runs")
-    gen, _, _ = saved.load_networks(PRETRAINED)
+    gen, _, _ = open_run(PRETRAINED).networks()
     settings = {"channels": 1, "sizes": "listing"}
     _, dis = networks_that_have_seen_images(z_dim=100, **settings)
-    play.write(make_run(folder / "zeros", gen, dis, **settings))
+    play.write(open_run(make_run(folder / "zeros", gen, dis, **settings)))
     return folder / "zeros"
 
 
@@ -98,9 +100,9 @@ def pixels(browser, canvas="between.canvas"):
 
 def expected(folder, z):
     """Of Python: the pixels (n, h, w, 3) and the probabilities of images of z."""
-    gen, dis, _ = saved.load_networks(folder)
+    gen, dis, _ = open_run(folder).networks()
     images = dcgan.draw(gen, z)
-    shown = to_pixels(images, networks.shown_range(saved.read_settings(folder)))
+    shown = to_pixels(images, networks.shown_range(open_run(folder).settings))
     shown = shown[..., None].repeat(3, axis=3) if shown.ndim == 3 else shown
     return shown, None if dis is None else prob_real(gen, dis, images)
 
@@ -133,9 +135,9 @@ def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, 
     if settings != {"channels": 1, "sizes": "listing"}:
         gen, dis = networks_that_have_seen_images(z_dim=20, **settings)
         folder = make_run(tmp_path / "run", gen, dis, **settings)
-        play.write(folder)
+        play.write(open_run(folder))
     open_page(browser, folder)
-    size = saved.read_settings(folder)["z_dim"]
+    size = open_run(folder).settings.z_dim
     for seed in SEEDS:
         browser.run(f"go({{seed: {seed}, from: 1}})")
         shown, real = expected(folder, latent(seed, 9, size))
@@ -191,8 +193,8 @@ def test_nine_images_of_28_by_28_appear_within_100_ms(browser, zeros):
 @needs_chromium
 def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
     settings = {"channels": 3, "size": 64}
-    play.write(make_run(tmp_path / "run", *networks_that_have_seen_images(z_dim=20, **settings),
-                        **settings))
+    both = networks_that_have_seen_images(z_dim=20, **settings)
+    play.write(open_run(make_run(tmp_path / "run", *both, **settings)))
     open_page(browser, tmp_path / "run")
     browser.run("window.came = [[performance.now(), 0]]; const was = arrived; arrived = (images) =>"
                 " { came.push([performance.now(), images.length]); was(images); }; more()")
@@ -586,16 +588,15 @@ def test_a_generator_and_its_settings_are_enough(browser, tmp_path, capsys):
 def test_of_a_run_that_goes_on_it_takes_the_newest_checkpoint_and_says_so(
         browser, tiny_run, tmp_path):
     folder = shutil.copytree(tiny_run, tmp_path / "run")
-    settings = files.read_settings(folder)
-    files.write_settings(folder, {**settings, "epochs": 9})
+    change_settings(folder, epochs=9)
     (folder / "generator.npz").unlink()
     arrays, meta = checkpoint.read(checkpoint.paths(folder)[0])
     arrays["generator/dc4/b"] += 1
     checkpoint.write(folder, 5, arrays, {**meta, "epoch": 5})
-    play.write(folder)
+    play.write(open_run(folder))
     open_page(browser, folder)
     assert "epoch 5 of 9: the newest checkpoint" in browser.run("document.body.innerText")
-    shown, _ = expected(folder, latent(0, 1, settings["z_dim"]))
+    shown, _ = expected(folder, latent(0, 1, 10))
     assert_same_image(pixels(browser, "tiles[0].canvas"), shown[0])
 
 
@@ -604,8 +605,8 @@ def test_words_in_the_settings_are_words_and_never_commands(browser, zeros, tmp_
     evil = ("</script><script>document.title = 'taken'</script><!--<img src=no onerror='taken()'>"
             "{{data}}")
     folder = shutil.copytree(zeros, tmp_path / "run")
-    files.write_settings(folder, {**files.read_settings(folder), "data_source": evil})
-    play.write(folder)
+    change_settings(folder, data_source=evil)
+    play.write(open_run(folder))
     open_page(browser, folder)
     assert evil in browser.run("document.querySelector('#about').textContent")
     assert browser.run("document.title") == "Draw: Digit 0"
@@ -630,7 +631,7 @@ def test_no_generator_or_a_damaged_one_is_a_line_and_leaves_the_older_page(
 
 def test_a_folder_that_is_no_run_is_a_line(tmp_path):
     with pytest.raises(FolderError, match="no run in this folder"):
-        play.write(tmp_path)
+        play.write(open_run(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -646,7 +647,7 @@ def test_the_file_holds_nothing_from_elsewhere(zeros):
 def test_the_page_of_the_run_is_told_that_it_can_be_drawn_with(tiny_run, tmp_path):
     folder = shutil.copytree(tiny_run, tmp_path / "run")
     (folder / "play.html").unlink()
-    page.write(folder)
+    page.write(open_run(folder))
     assert '"draws": false' in (folder / "index.js").read_text()
-    play.write(folder)
+    play.write(open_run(folder))
     assert '"draws": true' in (folder / "index.js").read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import change_settings, settings_of
 from PIL import Image
 
 import dcgan
@@ -15,7 +16,9 @@ import plot
 from lab.images import source
 from lab.look import curves, film, generated
 from lab.look.tiles import to_pixels
-from lab.runs import files, saved
+from lab.runs import files
+from lab.runs.opened import open_run
+from lab.runs.settings import write_settings
 from plot import sample_grid
 
 COMMANDS = ("samples", "losses", "animate", "strip", "walk", "nearest", "page")
@@ -48,7 +51,7 @@ def pixels(path):
 def long_run(folder, epochs, every=1):
     """A folder with the log and the pictures of a run of so many epochs; the pictures are noise."""
     folder.mkdir()
-    files.write_settings(folder, {"digit": 0, "epochs": epochs, "data_source": "MNIST"})
+    write_settings(folder, settings_of(epochs=epochs))
     stream = np.random.default_rng(0)
     for epoch in range(0, epochs + 1, every):
         sample_grid(stream.normal(size=(9, 1, 28, 28)), stream.random(9),
@@ -74,7 +77,7 @@ def singles(folder):
 
 def test_single_samples_are_the_generators_images_in_test_mode(command, run):
     assert command("samples", run, "--n", 3, "--seed", 5, "--single")[0] == 0
-    gen, _, _ = saved.load_networks(run)
+    gen, _, _ = open_run(run).networks()
     z = np.random.RandomState(5).uniform(-1, 1, (3, 10)).astype(np.float32)
     images = singles(run / "samples")
     np.testing.assert_array_equal(images, to_pixels(dcgan.draw(gen, z)))
@@ -88,7 +91,7 @@ def test_an_image_does_not_depend_on_how_many_are_drawn_with_it(command, run, tm
 
 
 def test_a_probability_does_not_depend_on_the_images_beside_it(tiny_run):
-    gen, dis, _ = saved.load_networks(tiny_run)
+    gen, dis, _ = open_run(tiny_run).networks()
     images = dcgan.draw(gen, generated.latent(3, 7, gen.z_dim))
     prob = generated.prob_real(gen, dis, images)
     assert prob.std() > 0
@@ -97,14 +100,14 @@ def test_a_probability_does_not_depend_on_the_images_beside_it(tiny_run):
 
 def test_the_probability_is_that_of_training_in_a_batch_of_generated_images(tiny_run):
     """The reference batch itself, judged as in training, gets the same numbers."""
-    gen, dis, _ = saved.load_networks(tiny_run)
+    gen, dis, _ = open_run(tiny_run).networks()
     batch = dcgan.draw(gen, generated.latent(0, 256, gen.z_dim))
     np.testing.assert_allclose(generated.prob_real(gen, dis, batch), dcgan.prob_real(dis, batch),
                                rtol=0.01)
 
 
 def test_sorting_puts_the_most_real_first(command, run, tmp_path):
-    gen, dis, _ = saved.load_networks(run)
+    gen, dis, _ = open_run(run).networks()
     images = dcgan.draw(gen, generated.latent(0, 6, gen.z_dim))
     best = np.argsort(-generated.prob_real(gen, dis, images))
     command("samples", run, "--n", 6, "--single", "--sort-by-real", "--out", tmp_path / "s")
@@ -185,7 +188,7 @@ def heading_epochs(folder, monkeypatch):
     """The epochs that the strip of this run names."""
     drawn = []
     monkeypatch.setattr(film, "draw_title", lambda draw, text, *_, **__: drawn.append(text))
-    film.strip(folder)
+    film.strip(open_run(folder))
     return drawn
 
 
@@ -269,8 +272,7 @@ def test_nearest_shows_pairs_from_the_runs_own_images(command, run):
 
 
 def test_images_of_another_digit_are_not_the_runs(command, run):
-    settings = files.read_settings(run)
-    files.write_settings(run, {**settings, "digit": 3})
+    change_settings(run, digit=3)
     code, _, err = command("nearest", run)
     assert code == 1 and "--data, digits" in err
 

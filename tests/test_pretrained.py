@@ -11,7 +11,7 @@ from dcgan import Generator, draw
 from lab.images import source
 from lab.judge.features import standardize
 from lab.look.generated import latent
-from lab.runs import saved
+from lab.runs.opened import open_run
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 each = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"],
@@ -30,7 +30,7 @@ def share_of_zeros():
 
 
 def test_it_draws_zeros(share_of_zeros):
-    gen, _, _ = saved.load_networks(FOLDER)
+    gen, _, _ = open_run(FOLDER).networks()
     assert share_of_zeros(draw(gen, latent(0, 200, gen.z_dim))) > 0.8
 
 
@@ -41,7 +41,7 @@ def test_the_untrained_generator_does_not(share_of_zeros):
 
 def test_the_other_draws_faces():
     """Of many colours, alike on the left and on the right, brown and pink in the middle."""
-    gen, _, _ = saved.load_networks(FOLDER / "characters")
+    gen, _, _ = open_run(FOLDER / "characters").networks()
     faces = draw(gen, latent(0, 200, gen.z_dim))
     assert faces.shape[1:] == (3, 28, 28)
     left, right = faces[:, :, 8:20, 4:14], faces[:, :, 8:20, 23:13:-1]

@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import change_settings
 
 import quality
 from lab.images import source
 from lab.judge import figures, measured
 from lab.judge.figures import Judge
 from lab.runs import files
+from lab.runs.opened import open_run
 
 HERE = Path(__file__).resolve().parents[1]
 COLUMNS = figures.columns(0)
@@ -67,9 +69,17 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
     assert "best: epoch 2 of the 3 measured" in out
 
 
+def test_an_older_quality_csv_with_fewer_figures_is_read(command, tiny_run, tmp_path):
+    run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz")
+    (run / "quality.csv").write_text("epoch,frechet,precision\n0,9.5,0.0\n2,0.123,0.61\n")
+    code, out, _ = command(run)
+    assert code == 0
+    assert out.splitlines()[3].split() == "2 0.123 0.61 - - - - best".split()
+
+
 def test_the_saved_generator_is_measured_as_it_was_in_training(tiny_run):
-    in_training = measured.read_rows(tiny_run / "quality.csv", 0)
-    _, rows = measured.measure_run(tiny_run)
+    in_training = measured.read_rows(open_run(tiny_run))
+    _, rows = measured.measure_run(open_run(tiny_run))
     assert list(rows) == list(in_training) == [0, 3]
     for epoch in rows:
         assert rows[epoch] == pytest.approx(in_training[epoch], rel=1e-4, abs=1e-6)
@@ -87,23 +97,21 @@ def test_a_folder_without_a_run_or_with_a_damaged_one_is_one_line(command, tiny_
     assert "generator.npz" in fails(copy_run(tiny_run, tmp_path / "a", "settings.json"))
     run = copy_run(tiny_run, tmp_path / "b", "settings.json", "generator.npz")
     assert "no-mnist-here" in fails(run, "--data", tmp_path / "no-mnist-here")
-    of_pictures = ",".join(figures.columns(None))
-    for header, row in ("epoch,frechet", "0,1.0"), (of_pictures, "0,1.0,0.5,0.5,0.5,1.0"):
+    for header, row in ("epoch,recall", "0,1.0"), ("frechet", "1.0"), ("epoch,frechet,x", "0,1,1"):
         (run / "quality.csv").write_text(f"{header}\n{row}\n")
         assert "quality.csv" in fails(run)
     (run / "quality.csv").unlink()
-    settings = files.read_settings(run)
-    files.write_settings(run, {key: settings[key] for key in settings if key != "fingerprint"})
+    settings = (run / "settings.json").read_bytes()
+    change_settings(run, fingerprint=None)
     assert "settings.json" in fails(run)
-    files.write_settings(run, settings)
+    (run / "settings.json").write_bytes(settings)
     (run / "generator.npz").write_bytes((tiny_run / "generator.npz").read_bytes()[:5000])
     assert "generator.npz" in fails(run)
 
 
 def test_other_images_than_those_of_the_run_are_refused(command, tiny_run, tmp_path):
     run = copy_run(tiny_run, tmp_path / "run", "settings.json", "generator.npz")
-    settings = files.read_settings(run)
-    files.write_settings(run, {**settings, "digit": 3})
+    change_settings(run, digit=3)
     code, _, err = command(run)
     assert code == 1 and "not those that the run was trained on" in err and "--data" in err
 

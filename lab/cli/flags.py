@@ -6,6 +6,8 @@ import re
 import sys
 from collections.abc import Callable
 
+from lab.cli.version import version
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, where argparse prints the usage first.
@@ -22,6 +24,10 @@ class Parser(argparse.ArgumentParser):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
 
+    def add_version(self):
+        self.add_argument("--version", action=_Version, nargs=0, dest=argparse.SUPPRESS,
+                          help="print the version of this project and exit")
+
     def exit(self, status=0, message=None):
         super().exit(status if self.speaks else 0, message)
 
@@ -31,6 +37,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains the flags)\n")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser, *_):
+        parser._print_message(f"{version()}\n", sys.stdout)
+        parser.exit()
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:

@@ -1,48 +1,46 @@
 """A run's figures of quality: those it has in its folder, and those of its newest generator."""
 
-from pathlib import Path
-
 import numpy as np
 
-from lab import networks
 from lab.judge.figures import FIGURES, Judge, best, columns, explain
-from lab.runs import files, saved
+from lab.runs import files
 from lab.runs.files import FolderError
 
 
-def measure_run(folder, data=None):
-    """Measures what a run has in its folder. Returns (judge, {epoch: figures}).
+def measure_run(run, data=None):
+    """Measures what an opened run has in its folder. Returns (judge, {epoch: figures}).
 
     The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
-    data says where the images are now, if they have moved since. Raises as saved.load_images and
-    saved.load_networks do, and ValueError as Judge does.
+    data: where the images are now, if they have moved. Raises as OpenedRun.images and
+    OpenedRun.networks do, and ValueError as Judge does.
     """
-    gen, _, epoch = saved.load_networks(folder)
-    settings = saved.read_settings(folder)
-    rows = read_rows(Path(folder) / files.QUALITY, settings["digit"])
-    images, _ = saved.load_images(folder, data)
-    judge = Judge(images, images.labels, settings["digit"])
+    gen, _, epoch = run.networks()
+    rows = read_rows(run)
+    images, _ = run.images(data)
+    judge = Judge(images, images.labels, run.settings.digit)
     rows[epoch] = judge.measure(judge.sample(gen))
     if 0 not in rows:
-        np.random.seed(settings["seed"])
-        untrained, _ = networks.build(settings)
+        np.random.seed(run.settings.seed)
+        untrained, _ = run.untrained_networks()
         rows[0] = judge.measure(judge.sample(untrained))
     return judge, dict(sorted(rows.items()))
 
 
-def read_rows(path, digit):
-    """A quality.csv as {epoch: figures}; empty if there is none. FolderError if it is not one.
+def read_rows(run):
+    """quality.csv of an opened run as {epoch: figures}; empty if there is none.
 
-    digit: as in the settings; it says which figures there are.
+    A figure that the run's version did not have is missing. FolderError without the Fréchet
+    distance, by which epochs are compared, and for figures that this run cannot have.
     """
-    if not path.exists():
+    table = run.quality()
+    if not table:
         return {}
-    table = saved.read_table(path)
-    if tuple(table) != columns(digit):
-        raise FolderError(f"these are not the columns of the quality figures ({path}); remove it")
-    _, *names = table
-    return {int(epoch): dict(zip(names, map(float, figures), strict=True))
-            for epoch, *figures in zip(*table.values(), strict=True)}
+    epochs = table.pop("epoch")
+    if "frechet" not in table or not set(table) <= set(columns(run.settings.digit)):
+        raise FolderError("these are not the columns of the quality figures "
+                          f"({run.path(files.QUALITY)}); remove it")
+    return {int(epoch): dict(zip(table, map(float, figures), strict=True))
+            for epoch, *figures in zip(epochs, *table.values(), strict=True)}
 
 
 def format_table(judge, rows):
@@ -52,7 +50,7 @@ def format_table(judge, rows):
     lines = ["".join(f"{name:>{len(name) + 2}}" for name in names)]
     for epoch, figures in {"real": judge.reference_real(), **rows}.items():
         cells = (f"{figures[name]:{len(name) + 2}.{FIGURES[name].decimals}f}"
-                 for name in names[1:])
+                 if name in figures else f"{'-':>{len(name) + 2}}" for name in names[1:])
         lines.append(f"{epoch:>7}{''.join(cells)}  {remarks.get(epoch, '')}".rstrip())
     explained = {
         "real": f"{judge.n_samples} real images, held out: what a perfect generator would get",

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.runs import saved
 from lab.runs.files import replace_file
 
 LN2 = float(np.log(2))
@@ -14,12 +13,11 @@ def losses(run, out=None):
     """Draws both losses and D's mean probabilities over the epochs. Returns the picture's path."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
-    caption = saved.caption(saved.read_settings(run))
-    table = saved.read_losses(run)
+    table = run.losses()
     epoch = table["epoch"]
     figure = Figure(figsize=(9, 7), dpi=110, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    above.set_title(caption, loc="left", fontsize=11)
+    above.set_title(run.caption, loc="left", fontsize=11)
     for axes, name, color, label in (
             (above, "loss_gen", "C0", "generator"), (above, "loss_dis", "C1", "discriminator"),
             (below, "prob_generated", "C0", "generated images"),
@@ -44,7 +42,7 @@ def losses(run, out=None):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=10)
-    path = Path(out or Path(run) / "losses.png")
+    path = Path(out or run.path("losses.png"))
     replace_file(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
     return path
 

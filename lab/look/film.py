@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw
 
 from lab.cli.console import Console
 from lab.look.tiles import MARGIN, TITLE, draw_title, save_png
-from lab.runs import saved
 from lab.runs.files import FolderError, replace_file
 
 POST_EPOCHS = (1, 100, 500, 1000)
@@ -25,13 +24,13 @@ def animate(run, fps=15, every=None, out=None):
     Without every it is below 10 MB: at most MOST_FRAMES pictures, fewer if they are large, evenly
     chosen, in GREYS greys or COLORS colours. The last one stays for two seconds.
     """
-    found = saved.pictures(run)
+    found = run.pictures()
     epochs = list(found)
     if every is None:
         epochs = _evenly(epochs, min(MOST_FRAMES, MOST_BYTES // _most_bytes(found, epochs)))
     else:
         epochs = [epoch for epoch in epochs if epoch % every == 0 or epoch == epochs[-1]]
-    path = Path(out or Path(run) / "animation.gif")
+    path = Path(out or run.path("animation.gif"))
     with Console("plot.py").bar(len(epochs), 0, "picture") as bar:
         def frames():
             for i, epoch in enumerate(epochs):
@@ -77,7 +76,7 @@ def strip(run, epochs=None, out=None):
     Without epochs, the post's: 1, 100, 500 and 1000; in a shorter run those that are nearest to the
     same shares of it.
     """
-    found = saved.pictures(run)
+    found = run.pictures()
     if epochs is None:
         last = max(found)
         wanted = POST_EPOCHS if set(POST_EPOCHS) <= set(found) else (1, last / 10, last / 2, last)
@@ -96,7 +95,7 @@ def strip(run, epochs=None, out=None):
         draw_title(ImageDraw.Draw(heading), f"epoch {epoch}", width, size=44, baseline=44)
         picture.paste(heading, (i * width, 0))
         picture.paste(tile.crop((0, top, width, height)), (i * width, head))
-    path = Path(out or Path(run) / "strip.png")
+    path = Path(out or run.path("strip.png"))
     save_png(picture, path)
     return path
 

@@ -16,7 +16,6 @@ from chainer_cpu import functions as F
 from lab import networks
 from lab.judge.features import standardize
 from lab.look.tiles import draw_tiles, on_scale, real_labels, save_png, to_pixels
-from lab.runs import saved
 from lab.runs.files import FolderError
 
 
@@ -27,18 +26,18 @@ def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
     sort_by_real the most real come first. With single, out is a folder that gets a PNG for each
     image instead, pixel by pixel, and is returned.
     """
-    gen, dis, epoch = saved.load_networks(run)
+    gen, dis, epoch = run.networks()
     shown = _shown(run)
     images = _draw(gen, latent(seed, n, gen.z_dim))
     prob = None if dis is None else prob_real(gen, dis, images)
     if sort_by_real:
         if prob is None:
-            raise FolderError(f"the run has no discriminator.npz to sort by ({run}); leave out "
-                              "--sort-by-real")
+            raise FolderError(f"the run has no discriminator.npz to sort by ({run.folder}); leave "
+                              "out --sort-by-real")
         order = np.argsort(-prob, kind="stable")
         images, prob = images[order], prob[order]
     if single:
-        folder = Path(out or Path(run) / "samples")
+        folder = Path(out or run.path("samples"))
         folder.mkdir(exist_ok=True)
         for i, tile in enumerate(to_pixels(images, shown)):
             save_png(Image.fromarray(tile), folder / f"seed{seed}-{i + 1:04d}.png")
@@ -85,7 +84,7 @@ def walk(run, seed=0, steps=9, out=None):
     Three pairs of z, two rows each. The straight way leads through the inside, where the vectors
     are shorter than those of the training; the great circle keeps their length.
     """
-    gen, _, epoch = saved.load_networks(run)
+    gen, _, epoch = run.networks()
     z = latent(seed, 4, gen.z_dim)
     rows, labels = [], []
     for start, end in itertools.pairwise(z):
@@ -130,8 +129,8 @@ def nearest(run, n=12, seed=0, data=None, out=None):
     from each other stands in the title; a generator that copies them is nearer. data: where the
     run's images are now, if not where they were (as trainer.py's --data).
     """
-    gen, _, epoch = saved.load_networks(run)
-    _, real = saved.load_images(run, data)
+    gen, _, epoch = run.networks()
+    _, real = run.images(data)
     images = _draw(gen, latent(seed, n, gen.z_dim))
     index, distance = nearest_of(images, real)
     _, between = nearest_of(real[:1000], real, itself=True)
@@ -167,14 +166,14 @@ def nearest_of(images, real, itself=False):
 
 
 def _shown(run):
-    return networks.shown_range(saved.read_settings(run))
+    return networks.shown_range(run.settings)
 
 
 def _title(run, epoch, seed):
-    return f"epoch {epoch}, {saved.caption(saved.read_settings(run))}, seed {seed}"
+    return f"epoch {epoch}, {run.caption}, seed {seed}"
 
 
 def _save(picture, run, out, name):
-    path = Path(out or Path(run) / name)
+    path = Path(out or run.path(name))
     save_png(picture, path)
     return path

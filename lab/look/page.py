@@ -5,8 +5,9 @@ import math
 import re
 from pathlib import Path
 
-from lab.runs import files, saved
+from lab.runs import files
 from lab.runs.files import replace_file
+from lab.runs.opened import read_table
 
 WEB = Path(__file__).with_name("web")
 
@@ -16,22 +17,23 @@ def write(run):
 
     The tables and the settings are in index.js, which the page loads again and again while the run
     goes on; the pictures stay beside it and are named relative to it. It takes a fraction of a
-    second for 1000 epochs. FolderError if there is no run, or none that has drawn a picture.
+    second for 1000 epochs. FolderError if the run has drawn no picture.
     """
-    run = Path(run)
-    settings, losses = saved.read_settings(run), _table(run / files.LOSSES)
-    finished = (run / files.GENERATOR).exists() and settings["epochs"] in losses.get("epoch", ())
+    losses = _table(run.path(files.LOSSES))
+    finished = (run.path(files.GENERATOR).exists()
+                and run.settings.epochs in losses.get("epoch", ()))
     data = json.dumps({
-        "settings": settings,
+        "settings": run.settings.to_values(),
         "losses": losses,
-        "quality": _table(run / files.QUALITY),
-        "pictures": list(saved.pictures(run)),
-        "real": (run / files.REAL).exists(),
-        "draws": (run / files.PLAY).exists(),
+        "quality": _table(run.path(files.QUALITY)),
+        "pictures": list(run.pictures()),
+        "real": run.path(files.REAL).exists(),
+        "draws": run.path(files.PLAY).exists(),
         "going": not finished,
     }, allow_nan=False)
-    path = run / files.PAGE
-    for target, text in (run / files.PAGE_DATA, f"take({data});\n"), (path, fill("page.html")):
+    path = run.path(files.PAGE)
+    data = f"take({data});\n"
+    for target, text in (run.path(files.PAGE_DATA), data), (path, fill("page.html")):
         replace_file(target, lambda file, text=text: file.write(text.encode("utf-8")))
     return path
 
@@ -52,7 +54,7 @@ def _table(path):
     if not path.exists():
         return {}
     return {name: [_short(value) for value in column.tolist()]
-            for name, column in saved.read_table(path).items()}
+            for name, column in read_table(path).items()}
 
 
 def _short(value):

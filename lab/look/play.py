@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from lab import networks
 from lab.look import page
 from lab.look.generated import with_fixed_statistics
 from lab.networks.layers import convolutions
-from lab.runs import files, saved
+from lab.runs import files
 from lab.runs.files import replace_file
 
 
@@ -21,17 +20,16 @@ def write(run):
     are enough; without a discriminator the page shows no probabilities. The page of the run, if
     there is one, is written anew, to link to it. FolderError if there is no good generator.
     """
-    run = Path(run)
-    settings = saved.read_settings(run)
-    gen, dis, epoch = saved.load_networks(run)
-    has_page = (run / files.PAGE).exists()
+    settings = run.settings
+    gen, dis, epoch = run.networks()
+    has_page = run.path(files.PAGE).exists()
     html = page.fill("play.html", json.dumps({
         "networks": describe(settings, gen, dis),
-        "settings": {name: settings[name] for name in ("digit", "epochs", "data_source")},
+        "settings": {name: getattr(settings, name) for name in ("digit", "epochs", "data_source")},
         "epoch": epoch,
         "page": has_page,
     }))
-    path = run / files.PLAY
+    path = run.path(files.PLAY)
     replace_file(path, lambda file: file.write(html.encode("utf-8")))
     if has_page:
         page.write(run)

@@ -41,11 +41,8 @@ def named(size):
 
 
 def of(settings):
-    """The module that describes the networks of a run's settings, a dict.
-
-    A run from before there were sizes has none and means 28. Raises ValueError for other sizes.
-    """
-    return module(named(settings.get("size", POST_SIZE)))
+    """The module that describes the networks of a run's settings. ValueError for other sizes."""
+    return module(named(settings.size))
 
 
 def module(name):
@@ -56,8 +53,9 @@ def module(name):
 def build(settings):
     """A new (Generator, Discriminator) of a run's settings, initial weights from NumPy's stream.
 
-    settings: a dict with "z_dim" and "channels", "size" (one of TABLE's), and at 28 "sizes"
-    ("listing" or "comment"). Raises KeyError, TypeError or ValueError if they mean no networks.
+    settings: what has z_dim, channels, size (one of TABLE's), and at 28 sizes ("listing" or
+    "comment"), as runs.settings.Settings. Raises KeyError, TypeError or ValueError if they mean no
+    networks.
     """
     return of(settings).build(settings)
 

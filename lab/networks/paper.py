@@ -33,13 +33,13 @@ def first_weights():
 
 
 def build(settings):
-    z_dim, channels, size = (settings[name] for name in ("z_dim", "channels", "size"))
+    z_dim, channels, size = settings.z_dim, settings.channels, settings.size
     return Generator(z_dim, channels, size), Discriminator(channels, size)
 
 
 def map_sizes(settings):
     """At 64 they are 4, 8, 16, 32, 64."""
-    return [_first(settings["size"]) * 2**i for i in range(5)]
+    return [_first(settings.size) * 2**i for i in range(5)]
 
 
 def _first(size):

@@ -13,13 +13,13 @@ DISCRIMINATOR = (Layer("c1", slope=0), Layer("c2", "bn1", slope=0), Layer("c3", 
 
 
 def build(settings):
-    channels, sizes = settings["channels"], dcgan.SIZES[settings["sizes"]]
-    return (dcgan.Generator(settings["z_dim"], channels, sizes),
+    channels, sizes = settings.channels, dcgan.SIZES[settings.sizes]
+    return (dcgan.Generator(settings.z_dim, channels, sizes),
             dcgan.Discriminator(channels, sizes))
 
 
 def map_sizes(settings):
     maps = [3]
-    for ksize, stride, pad in dcgan.SIZES[settings["sizes"]]:
+    for ksize, stride, pad in dcgan.SIZES[settings.sizes]:
         maps.append(stride * (maps[-1] - 1) + ksize - 2 * pad)
     return maps

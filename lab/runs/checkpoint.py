@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
+from lab.cli.version import version
 from lab.runs.files import replace_file
 
 FORMAT = 1
@@ -38,7 +39,7 @@ def write(folder, epoch, arrays, meta):
 
     arrays: dict of arrays; meta: dict of plain values. OSError names the file and what it needs.
     """
-    contents = {**arrays, "meta": _text({**meta, "format": FORMAT})}
+    contents = {**arrays, "meta": _text({**meta, "format": FORMAT, "project": version()})}
     contents["sha256"] = np.frombuffer(_digest(contents), np.uint8)
     path = Path(folder) / f"checkpoint-{epoch:04d}.npz"
     try:
@@ -142,7 +143,7 @@ def environment():
     """What the bits of a result depend on besides seed and settings: a dict of short strings."""
     versions = {name: importlib.metadata.version(name)
                 for name in ("numpy", "scipy", "numba", "chainer")}
-    return {"python": platform.python_version(), **versions, "blas": blas(),
+    return {"project": version(), "python": platform.python_version(), **versions, "blas": blas(),
             "machine": f"{platform.system()} {platform.machine()}"}
 
 

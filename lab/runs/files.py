@@ -16,7 +16,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import socket
 from pathlib import Path
@@ -42,17 +41,6 @@ _TEMPORARY = ".tmp"
 
 class FolderError(Exception):
     """The folder cannot be used as asked; the message is a line for the user."""
-
-
-class Settings(dict):
-    """Those of a run, from the path of a settings.json. One that is missing is a FolderError."""
-
-    def __init__(self, values, path):
-        super().__init__(values)
-        self.path = path
-
-    def __missing__(self, name):
-        raise FolderError(f"the settings do not say {name} ({self.path}); restore that file")
 
 
 def picture(folder, epoch):
@@ -159,29 +147,6 @@ def ignore(folder):
     path = Path(folder) / IGNORE
     if not path.exists():
         replace_file(path, lambda file: file.write(b"*\n"))
-
-
-def write_settings(folder, settings):
-    """Writes settings.json from a dict of plain values."""
-    text = json.dumps(settings, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # Bytes in a folder's name that are no UTF-8 become JSON's \\udcff, which reads back the same.
-    data = text.encode("utf-8", "backslashreplace")
-    replace_file(Path(folder) / SETTINGS, lambda file: file.write(data))
-
-
-def read_settings(folder):
-    """The Settings of the run in folder. FolderError if there is no run."""
-    path = Path(folder) / SETTINGS
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(settings, dict):
-            raise ValueError("not an object")
-    except FileNotFoundError:
-        raise FolderError(f"no run in this folder ({folder}, no {SETTINGS}); name a folder that "
-                          "trainer.py has written") from None
-    except (OSError, ValueError) as error:
-        raise FolderError(f"the settings cannot be read ({path}, {error})") from None
-    return Settings(settings, path)
 
 
 def format_row(row):

@@ -6,18 +6,12 @@ import re
 from lab import networks
 from lab.cli.flags import Parser, number, whole
 from lab.images import source
+from lab.runs.settings import DEFAULTS
 from lab.training import processes
 
 # Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
 RECIPES = {"post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first"},
            "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first"}}
-# A batch of 100 is that of the author's script of 11 November 2016: unlike the 1000 of the last one
-# before the post, it draws the post's firm zeros with today's weights (docs/reproduction.md).
-DEFAULTS = {
-    "digit": 0, "epochs": 1000, "batch_size": 100, "recipe": "post", "z_dim": 100, "seed": 0,
-    "size": 28, "sizes": "listing", "data": "auto", "picture_every": 1, "quality_every": 10,
-    "checkpoint_every": 10,
-}
 # For a folder of pictures; docs/decisions.md has the figures of both recipes.
 PICTURES = {"digit": None, "recipe": "paper"}
 
@@ -55,6 +49,7 @@ def parse(argv):
                "  python trainer.py --data my-pictures          pictures of your own\n"
                "  python trainer.py --resume                    go on after an interruption\n")
     parser.speaks = processes.is_first()
+    parser.add_version()
     post, paper = RECIPES["post"], RECIPES["paper"]
 
     def by_recipe(name):
@@ -115,7 +110,7 @@ def parse(argv):
 
 
 def complete(given, pictures=False):
-    """The settings of a new run: the flags given, then the recipe, then the defaults."""
+    """What a new run is told: the flags given, then the recipe, then the defaults; a dict."""
     defaults = {**DEFAULTS, **PICTURES} if pictures else DEFAULTS
     recipe = RECIPES[given.get("recipe", defaults["recipe"])]
     return {**defaults, **recipe, **{key: value for key, value in given.items()

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,17 @@ from lab.cli import from_here
 from lab.judge import figures
 from lab.judge.watch import Watch
 from lab.look import page, play
-from lab.runs import checkpoint, files, saved
+from lab.runs import checkpoint, files
 from lab.runs.files import FolderError
+from lab.runs.opened import OpenedRun
+from lab.runs.settings import write_settings
 
 # Whoever looks at the page of a run sees new epochs about as soon as they are there; writing it
 # takes some hundredths of a second.
 SECONDS_PER_PAGE = 2
+
+# Of the figures in checkpoints that do not name them.
+EARLIER_COLUMNS = ("epoch", "frechet", "precision", "recall", "digit_share", "diversity", "nearest")
 
 
 class Run:
@@ -35,27 +41,28 @@ class Run:
         """
         self.sample_grid = sample_grid
         self.folder, self.settings, self.trainer = folder, settings, trainer
-        self.console, self.signals, self.x = console, signals, images.of(settings["digit"])
+        self.console, self.signals, self.x = console, signals, images.of(settings.digit)
         self.judge = self._make_judge(images)
         if self.judge:
             # Beside the figures of the samples: what a perfect generator would get.
-            self.settings["real_figures"] = {name: round(value, 4) for name, value in
-                                             self.judge.reference_real().items()
-                                             if math.isfinite(value)}
+            real = {name: round(value, 4) for name, value in self.judge.reference_real().items()
+                    if math.isfinite(value)}
+            self.settings = replace(settings, real_figures=real)
+        self.opened = OpenedRun(folder, self.settings)
         # The pictures' own random stream: the training's must not notice them.
-        stream = np.random.default_rng(settings["seed"])
-        self.z = stream.uniform(-1, 1, (9, settings["z_dim"])).astype(np.float32)
+        stream = np.random.default_rng(settings.seed)
+        self.z = stream.uniform(-1, 1, (9, settings.z_dim)).astype(np.float32)
         self.real = self.x[stream.permutation(len(self.x))[:9]]
         self.losses, self.quality = [], []
-        self.columns = figures.columns(settings["digit"])  # of quality.csv
+        self.columns = figures.columns(settings.digit)  # of quality.csv
         self.watch = Watch()
         self.shown = -math.inf  # when the page was last brought up to date
 
     def _make_judge(self, images):
-        if self.settings["quality_every"] == 0:
+        if self.settings.quality_every == 0:
             return None
         try:
-            return figures.Judge(images, images.labels, self.settings["digit"])
+            return figures.Judge(images, images.labels, self.settings.digit)
         except ValueError as error:
             self.console.warn(f"quality is not measured: {error}")
             return None
@@ -63,7 +70,7 @@ class Run:
     @property
     def iterations(self):
         """Per epoch."""
-        return len(self.x) // self.settings["batch_size"]
+        return len(self.x) // self.settings.batch_size
 
     def begin(self):
         """What stands in the folder before the first epoch."""
@@ -81,11 +88,18 @@ class Run:
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, the next checkpoints need "
                           f"{needed / 1e6:.0f} MB", str(self.folder))
 
-    def load(self, arrays):
-        """Takes over a checkpoint, all of it checked before anything changes."""
+    def load(self, arrays, columns):
+        """Takes over a checkpoint, all of it checked before anything changes.
+
+        columns: the names of the columns of its tables, {table: names}; None: as EARLIER_COLUMNS.
+        """
+        columns = columns or {"losses": files.LOSS_COLUMNS, "quality": [
+            name for name in EARLIER_COLUMNS if name in self.columns]}
         like = self._arrays(self.trainer.state())
-        for name in ("permutation", "losses", "quality"):  # as long as the run has got
-            like[name] = np.empty(arrays.get(name, like[name]).shape, like[name].dtype)
+        like["permutation"] = np.empty(arrays.get("permutation", like["permutation"]).shape, int)
+        for name in ("losses", "quality"):  # as many rows as the run has got
+            rows = arrays.get(name, like[name]).shape[:1]
+            like[name] = np.empty((*rows, len(columns[name])))
         try:
             checkpoint.check(arrays, like)
             state = {name: arrays[name] for name in self.trainer.state()}
@@ -96,10 +110,10 @@ class Run:
                               "start a new one") from None
         self.describe()
         self.z = arrays["z"]
-        self.losses, self.quality = ([(int(row[0]), *row[1:].tolist()) for row in arrays[name]]
-                                     for name in ("losses", "quality"))
+        self.losses = _rows(arrays["losses"], columns["losses"], files.LOSS_COLUMNS)
+        self.quality = _rows(arrays["quality"], columns["quality"], self.columns)
         # What was kept of an epoch only because it was the last, and is so no longer.
-        if self.trainer.epoch < self.settings["epochs"]:
+        if self.trainer.epoch < self.settings.epochs:
             for name in files.NETWORKS:
                 (self.folder / name).unlink(missing_ok=True)
         self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
@@ -110,7 +124,7 @@ class Run:
     def _restore_files(self):
         """Brings the folder to the state of the trainer: what came later is made again."""
         files.ignore(self.folder)
-        files.write_settings(self.folder, self.settings)
+        write_settings(self.folder, self.settings)
         files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
             files.write_table(self.folder / files.QUALITY, self.columns, self.quality)
@@ -128,27 +142,27 @@ class Run:
         begun, first = time.perf_counter(), trainer.epoch
         signal = None
         total = done = 0  # iterations of this process, in all and in the epoch
-        with self.console.bar(settings["epochs"], trainer.epoch, "epoch") as bar:
+        with self.console.bar(settings.epochs, trainer.epoch, "epoch") as bar:
             epoch_begun = time.perf_counter()
-            for means in trainer.steps(self.x, settings["epochs"], settings["batch_size"]):
+            for means in trainer.steps(self.x, settings.epochs, settings.batch_size):
                 total, done = total + 1, done + 1
                 if means:
                     # Resumed within an epoch, it counts as if all of it had been done at this pace.
                     seconds = (time.perf_counter() - epoch_begun) * self.iterations / done
                     epoch_begun, done = time.perf_counter(), 0
                     self.record(means, seconds)
-                    rate = self.iterations * settings["batch_size"] / seconds
+                    rate = self.iterations * settings.batch_size / seconds
                     bar.details = (f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
                                    f"{rate:,.0f} images/s",
                                    f"loss {means[0]:.3f} {means[1]:.4f}, {rate:,.0f}/s",
                                    f"loss {means[0]:.3f} {means[1]:.4f}")
-                bar.set_description_str(f"epoch {trainer.epoch}/{settings['epochs']}",
+                bar.set_description_str(f"epoch {trainer.epoch}/{settings.epochs}",
                                         refresh=False)
                 bar.update(trainer.epoch + trainer.iteration / self.iterations - bar.n)
                 signal = trainer.processes.signal(self.signals.received)
-                if signal and trainer.epoch < settings["epochs"]:
+                if signal and trainer.epoch < settings.epochs:
                     break
-        if trainer.epoch < settings["epochs"]:
+        if trainer.epoch < settings.epochs:
             return self.stop(signal)
         return self.finish(time.perf_counter() - begun, trainer.epoch - first, total)
 
@@ -180,8 +194,8 @@ class Run:
 
     def _is_due(self, name, epoch):
         """Whether epoch is one of every settings[name], or the last."""
-        every = self.settings[name]
-        return epoch == self.settings["epochs"] or (every > 0 and epoch % every == 0)
+        every = getattr(self.settings, name)
+        return epoch == self.settings.epochs or (every > 0 and epoch % every == 0)
 
     def measure(self):
         """Keeps the figures of quality, if there are any."""
@@ -193,7 +207,7 @@ class Run:
 
     def draw(self):
         """The picture of this epoch, and before the first one that of the real images."""
-        epoch, caption = self.trainer.epoch, saved.caption(self.settings)
+        epoch, caption = self.trainer.epoch, self.settings.caption
         shown = networks.shown_range(self.settings)
         if epoch == 0:
             self.sample_grid(self.real, None, self.folder / files.REAL,
@@ -217,10 +231,12 @@ class Run:
         except checkpoint.CheckpointError as error:
             raise checkpoint.CheckpointError(
                 f"{error} after iteration {trainer.iteration or self.iterations} of epoch "
-                f"{trainer.epoch + bool(trainer.iteration)} (--alpha, {self.settings['alpha']}); "
+                f"{trainer.epoch + bool(trainer.iteration)} (--alpha, {self.settings.alpha}); "
                 "the last good checkpoint stays, start again with a smaller one") from None
         checkpoint.write(self.folder, trainer.epoch, self._arrays(state), {
-            "settings": self.settings, "epoch": trainer.epoch, "iteration": trainer.iteration})
+            "settings": self.settings.to_values(), "epoch": trainer.epoch,
+            "iteration": trainer.iteration,
+            "columns": {"losses": files.LOSS_COLUMNS, "quality": self.columns}})
 
     def show(self):
         """Brings the page up to date."""
@@ -230,7 +246,7 @@ class Run:
     def _try(self, write):
         """Writes a page. One that cannot be written, for others are at its files, ends no run."""
         try:
-            write(self.folder)
+            write(self.opened)
         # Pictures were taken away; or on Windows a browser reads what is to be replaced.
         except (FolderError, PermissionError) as error:
             self.console.warn(error)
@@ -240,18 +256,18 @@ class Run:
         settings, trainer = self.settings, self.trainer
         say = self.console.say
         maps = "-".join(map(str, networks.map_sizes(settings)))
-        what = saved.caption(settings)
-        if settings["digit"] is None:
-            size = settings["size"]
-            what = (f"{settings['data_source']}, {size}x{size} in "
-                    f"{'colour' if settings['channels'] == 3 else 'grey'}")
+        what = settings.caption
+        if settings.digit is None:
+            size = settings.size
+            what = (f"{settings.data_source}, {size}x{size} in "
+                    f"{'colour' if settings.channels == 3 else 'grey'}")
         say(f"images         {len(self.x):,} of {what}")
-        say(f"iterations     {self.iterations} per epoch, batch {settings['batch_size']:,}")
-        say(f"optimiser      Adam, alpha {settings['alpha']:g}, beta1 {settings['beta1']:g} "
-            f"(recipe {settings['recipe']})")
+        say(f"iterations     {self.iterations} per epoch, batch {settings.batch_size:,}")
+        say(f"optimiser      Adam, alpha {settings.alpha:g}, beta1 {settings.beta1:g} "
+            f"(recipe {settings.recipe})")
         say(f"generator      {trainer.gen.count_params():,} parameters, maps {maps}")
         say(f"discriminator  {trainer.dis.count_params():,} parameters, the mirror")
-        say(f"BLAS           {settings['environment']['blas']}")
+        say(f"BLAS           {settings.environment['blas']}")
         processes = trainer.processes
         if processes.size > 1:
             say(f"processes      {processes.size} on {processes.hosts} "
@@ -284,7 +300,7 @@ class Run:
         self._try(play.write)
         say = self.console.say
         if epochs:
-            rate = iterations * self.settings["batch_size"] / seconds
+            rate = iterations * self.settings.batch_size / seconds
             say(f"done           {epochs:,} epoch{'s' * (epochs != 1)} in {_duration(seconds)}, "
                 f"{rate:,.0f} images/s")
         else:
@@ -306,11 +322,22 @@ def follow(x, settings, trainer, signals):
     Returns the exit code.
     """
     signals.deferred = True
-    for _ in trainer.steps(x, settings["epochs"], settings["batch_size"]):
+    for _ in trainer.steps(x, settings.epochs, settings.batch_size):
         signal = trainer.processes.signal(signals.received)
-        if signal and trainer.epoch < settings["epochs"]:
+        if signal and trainer.epoch < settings.epochs:
             return 128 + signal
     return 0
+
+
+def _rows(table, names, wanted):
+    """The rows of a table with such columns, as tuples of the wanted ones; NaN where it has none.
+
+    The first column is the epoch.
+    """
+    columns = dict(zip(names, table.T, strict=True))
+    nothing = np.full(len(table), math.nan)
+    return [(int(epoch), *map(float, row)) for epoch, *row in
+            zip(*(columns.get(name, nothing) for name in wanted), strict=True)]
 
 
 def _table(rows, columns):

@@ -13,6 +13,7 @@ from lab.images.errors import DataError, DataPathError, DataWarning
 from lab.runs import checkpoint, files
 from lab.runs.checkpoint import CheckpointError
 from lab.runs.files import FolderError
+from lab.runs.settings import Settings
 from lab.training import options, processes
 from lab.training.processes import ProcessesError
 from lab.training.run import Run, follow
@@ -91,10 +92,11 @@ class Session:
         first(_compare_images, self.processes.gather((fingerprint, own.source)))
         first(self._compare_with_run if resume else self._take_folder, settings, own, fingerprint)
         self.settings = first(self._settle, settings, own, fingerprint)
+        self.images = self.images.between(*networks.value_range(self.settings))
 
     def networks(self):
         """The untrained generator and discriminator of the settings, from the seed."""
-        np.random.seed(self.settings["seed"])
+        np.random.seed(self.settings.seed)
         return networks.build(self.settings)
 
     def train(self, trainer, sample_grid):
@@ -110,7 +112,7 @@ class Session:
         else:
             if self.arrays is not None:
                 trainer.load_state({name: self.arrays[name] for name in trainer.state()})
-            images = images.of(self.settings["digit"])
+            images = images.of(self.settings.digit)
             self.exit_code = follow(images, self.settings, trainer, self.signals)
 
     def _begin(self, trainer, sample_grid):
@@ -122,7 +124,7 @@ class Session:
             files.remove_leftovers(self.folder)
             self._run.begin()
         else:
-            self._run.load(self.arrays)
+            self._run.load(self.arrays, self._columns)
             self._compare_environment()
 
     def _plan(self):
@@ -157,8 +159,9 @@ class Session:
         self._stack.enter_context(files.locked(self.folder))
         files.remove_leftovers(self.folder)
         arrays, meta = checkpoint.read_newest(self.folder, self.console.warn)
-        self._before = meta["settings"]["environment"]
-        return _settings_to_resume(self.given, meta["settings"]), arrays
+        before = Settings.from_values(meta["settings"], self.folder).to_values()
+        self._before, self._columns = before["environment"], meta.get("columns")
+        return _settings_to_resume(self.given, before), arrays
 
     def _compare_with_run(self, settings, own, fingerprint):
         if fingerprint != settings["fingerprint"]:
@@ -197,24 +200,24 @@ class Session:
         """The images to train on; those of all digits are kept for the figures of quality."""
         with self.console.hearing(DataWarning):
             try:
-                images = source.load(settings["data"], settings.get("size", networks.POST_SIZE))
+                images = source.load(settings["data"], settings["size"])
                 settings["data"] = source.settled(settings["data"], images)
             except DataPathError as error:
                 raise UsageError(error) from None
-        self.images = images.between(*networks.value_range(settings))
-        return self.images.of(settings["digit"])
+        self.images = images
+        return images.of(settings["digit"])
 
     def _settle(self, settings, own, fingerprint):
         """What the run says of itself, for good."""
-        return {
+        return Settings(**{
             **settings, "images": len(own), "channels": own.pixels.shape[1],
             "data_source": own.source, "fingerprint": fingerprint,
-            "environment": {**checkpoint.environment(), "processes": self.processes.size}}
+            "environment": {**checkpoint.environment(), "processes": self.processes.size}})
 
     def _compare_environment(self):
-        now = self.settings["environment"]
+        now = self.settings.environment
         changed = [f"{name} was {before}, is {now.get(name)}"
-                   for name, before in {"processes": 1, **self._before}.items()
+                   for name, before in self._before.items()
                    if now.get(name) != before]
         if changed:
             self.console.warn("not bit-exact from here on: " + "; ".join(changed))
@@ -242,6 +245,4 @@ def _settings_to_resume(given, settings):
                            for name, value in changes.items())
         raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only a "
                          "larger --epochs may be given")
-    return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given},
-            # That of all runs from before there was another.
-            "order": settings.get("order", "generator-first")}
+    return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given}}

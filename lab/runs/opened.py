@@ -1,0 +1,212 @@
+"""A run whose folder is opened: its settings, tables, pictures, images, networks.
+
+Nothing here writes, so a run that is still going on can be looked at.
+"""
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from chainer_cpu import chainer
+from lab import networks
+from lab.images import source
+from lab.images.dataset import Images
+from lab.images.errors import DataPathError
+from lab.runs import checkpoint, files
+from lab.runs.files import FolderError
+from lab.runs.settings import Settings, read_settings
+
+
+class Networks(NamedTuple):
+    """A generator, its discriminator or None, and how many epochs they have trained."""
+
+    gen: chainer.Chain
+    dis: chainer.Chain | None
+    epoch: int
+
+
+class Stored(NamedTuple):
+    """Where a run keeps a pair of networks: two files at its end, two parts of a checkpoint."""
+
+    gen_file: str
+    dis_file: str
+    gen_part: str
+    dis_part: str
+
+
+# By the name that networks() takes.
+STORED = {
+    "newest": Stored(files.GENERATOR, files.DISCRIMINATOR, "generator/", "discriminator/"),
+}
+
+
+def open_run(folder):
+    """Opens the run in folder, finished or not: reads and checks its settings.json.
+
+    FolderError if there is no run, or if its settings are damaged.
+    """
+    return OpenedRun(folder, read_settings(folder))
+
+
+class OpenedRun:
+    """A run: its folder, its settings, and what it has left in the folder so far.
+
+    Every method reads the folder as it is now, and raises FolderError if what it needs is missing
+    or damaged.
+    """
+
+    def __init__(self, folder, settings: Settings):
+        self.folder, self.settings = Path(folder), settings
+
+    def path(self, name) -> Path:
+        """The path of a file in the folder."""
+        return self.folder / name
+
+    @property
+    def caption(self) -> str:
+        """What the run is trained on, in a phrase for a picture."""
+        return self.settings.caption
+
+    def losses(self):
+        """losses.csv as {column: float64 array}, a value per finished epoch, at least one."""
+        path = self.path(files.LOSSES)
+        table = read_table(path)
+        missing = [name for name in files.LOSS_COLUMNS if name not in table]
+        if missing:
+            raise FolderError(f"the log has no column {missing[0]} ({path}); mend or remove it")
+        if len(table["epoch"]) == 0:
+            raise FolderError(f"no epoch is finished yet ({path}); look again later")
+        return table
+
+    def quality(self):
+        """quality.csv as {column: float64 array}, a value per measured epoch; {} without the file.
+
+        A run of an earlier version may have fewer figures, of a later one more.
+        """
+        path = self.path(files.QUALITY)
+        if not path.exists():
+            return {}
+        table = read_table(path)
+        if "epoch" not in table:
+            raise FolderError(f"these are not figures of quality ({path}, no column epoch); "
+                              "remove it")
+        return table
+
+    def pictures(self):
+        """The saved pictures, {epoch: path}, in the order of the epochs, at least one."""
+        found = {int(match[1]): path for path in self.folder.glob("epoch-*.png")
+                 if (match := re.fullmatch(r"epoch-(\d{4,})\.png", path.name))}
+        if not found:
+            raise FolderError(f"the run has no pictures ({self.folder}, no epoch-0000.png and so "
+                              "on); train it with trainer.py")
+        return dict(sorted(found.items()))
+
+    def images(self, data=None) -> tuple[Images, Images]:
+        """The images of the run's data, all digits of them, and those that it was trained on.
+
+        Both are as the run's networks take them. data: where they are now, as --data, if not where
+        they were. Raises DataError as source.load does, and FolderError for other images.
+        """
+        where = self.settings.data
+        try:
+            images = source.load(data or where, self.settings.size)
+        except DataPathError as error:
+            if data:
+                raise
+            raise FolderError(f"the run's images are no longer where they were ({self.folder}, "
+                              f"{where}); name their folder with --data") from error
+        own = images.of(self.settings.digit)
+        if own.fingerprint != self.settings.fingerprint:
+            raise FolderError(f"the images are not those that the run was trained on (--data, "
+                              f"{data or where}); name those with --data")
+        values = networks.value_range(self.settings)
+        return images.between(*values), own.between(*values)
+
+    def networks(self, which="newest") -> Networks:
+        """The run's networks; which is a key of STORED.
+
+        They are those in the files that a finished run has, or in the newest good checkpoint.
+        settings.json and the generator's file alone are enough. Names, shapes and values are
+        checked before anything is loaded.
+        """
+        stored = STORED[which]
+        finished = self.path(stored.gen_file).exists()
+        for path in () if finished else checkpoint.paths(self.folder):
+            try:
+                arrays, meta = checkpoint.read(path)
+            except checkpoint.CheckpointError:
+                continue  # damaged or already replaced; trainer.py --resume will say so
+            gen, dis = self.untrained_networks()
+            for network, prefix in (gen, stored.gen_part), (dis, stored.dis_part):
+                _fill(network, {name.removeprefix(prefix): array for name, array in arrays.items()
+                                if name.startswith(prefix)}, path)
+            return Networks(gen, dis, meta["epoch"])
+
+        path = self.path(stored.gen_file)
+        if not path.exists():
+            raise FolderError(f"the run has no {path.name} and no checkpoint ({self.folder}); "
+                              "train it with trainer.py")
+        gen, dis = self.untrained_networks()
+        _fill(gen, _read_arrays(path), path)
+        path = self.path(stored.dis_file)
+        if path.exists():
+            _fill(dis, _read_arrays(path), path)
+        else:
+            dis = None
+        return Networks(gen, dis, self.settings.epochs)
+
+    def untrained_networks(self):
+        """A new (Generator, Discriminator) of the settings, weights from NumPy's random stream."""
+        try:
+            return networks.build(self.settings)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FolderError(f"the settings describe no networks ({self.path(files.SETTINGS)}, "
+                              f"{error}); restore that file") from None
+
+
+def read_table(path):
+    """The columns of a .csv of numbers: {name: float64 array}. FolderError if it is none.
+
+    A last line without its end is still being written, and left out.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="ascii")
+        header, *rows = csv.reader(text[:text.rfind("\n") + 1].splitlines())
+        if any(len(row) != len(header) for row in rows):
+            raise ValueError("a row has too few or too many values")
+        table = np.array(rows, np.float64).reshape(len(rows), len(header))
+    except FileNotFoundError:
+        raise FolderError(f"the run has no {path.name} ({path.parent}); train it with trainer.py"
+                          ) from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise FolderError(f"the table cannot be read ({path}, {error}); mend or remove it"
+                          ) from None
+    return dict(zip(header, table.T, strict=True))
+
+
+def _read_arrays(path):
+    try:
+        # NumPy would leave a file open that it cannot read.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # whatever zipfile, zlib and NumPy say to a damaged file
+        raise FolderError(f"the weights cannot be read ({path}, {error}); restore that file"
+                          ) from None
+
+
+def _fill(network, arrays, path):
+    """Loads arrays into network, if they are all there is and all that there should be."""
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(network)
+    like = {name: np.asarray(array) for name, array in serializer.target.items()}
+    try:
+        checkpoint.check(arrays, like)
+        checkpoint.check_finite(arrays)
+    except checkpoint.CheckpointError as error:
+        raise FolderError(f"these are not the weights of the network in the settings ({path}, "
+                          f"{error}); restore {files.SETTINGS} or that file") from None
+    chainer.serializers.NpzDeserializer(arrays).load(network)

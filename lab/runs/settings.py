@@ -1,0 +1,102 @@
+"""The settings of a run, as settings.json and every checkpoint have them."""
+
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+
+from lab.runs.files import SETTINGS, FolderError, replace_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run was told, and what it found. A default here is trainer.py's."""
+
+    # What to learn.
+    digit: int | str | None = 0      # 0 to 9 or "all"; None: pictures, which are no digits
+    data: str = "auto"               # where images come from, as --data
+    size: int = 28                   # width and height of an image
+    sizes: str = "listing"           # the post's maps: "listing" or "comment"; at 28 alone
+    # How to learn.
+    epochs: int = 1000
+    # Images per iteration. 100 is that of the author's script of 11 November 2016: unlike the 1000
+    # of the last one before the post, it draws the post's firm zeros with today's weights
+    # (docs/reproduction.md).
+    batch_size: int = 100
+    recipe: str = "post"             # the name of the pair alpha, beta1: "post" or "paper"
+    alpha: float                     # Adam's step size
+    beta1: float                     # Adam's decay rate of the mean gradient
+    order: str                       # of an iteration's updates: "generator-first", ...
+    z_dim: int = 100                 # length of the latent vector z
+    seed: int = 0                    # of NumPy's global random stream
+    # What to keep.
+    picture_every: int = 1           # epochs from picture to picture
+    quality_every: int = 10          # epochs from measurement to measurement; 0: never
+    checkpoint_every: int = 10       # epochs from checkpoint to checkpoint
+    # What was found.
+    images: int                      # number of images trained on
+    channels: int                    # of an image: 1 grey, 3 colour
+    data_source: str                 # where the images are from, for a caption
+    fingerprint: str                 # SHA-256 of the images trained on
+    environment: dict                # what the bits depend on: checkpoint.environment(), processes
+    real_figures: dict = field(default_factory=dict)  # of real images; empty if nothing is measured
+
+    @property
+    def caption(self):
+        """What the run is trained on, in a phrase for a picture."""
+        if self.digit is None:  # not the folder's name: the letters have not every language's
+            return f"{self.images:,} pictures"
+        digits = "all digits" if self.digit == "all" else f"digit {self.digit}"
+        return f"{digits}, {self.data_source}"
+
+    def to_values(self):
+        """A dict of plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_values(cls, values, path):
+        """The settings in a dict from JSON, of this version or an earlier one.
+
+        path: of the file they are from. FolderError names it, and the key that is missing or wrong.
+        """
+        values = _bring_up_to_date(values)
+        for key in fields(cls):
+            if key.name not in values:
+                raise FolderError(f"the settings do not say {key.name} ({path}); restore that file")
+            value = values[key.name]
+            if not isinstance(value, key.type) and not (key.type is float and type(value) is int):
+                raise FolderError(f"the settings are wrong ({path}, {key.name} is {value!r}); "
+                                  "restore that file")
+        return cls(**{key.name: values[key.name] for key in fields(cls)})
+
+
+DEFAULTS = {key.name: key.default for key in fields(Settings) if key.default is not MISSING}
+
+
+def _bring_up_to_date(values):
+    """Adds what earlier versions did not write: then it had this one value."""
+    environment = {"project": "before 1.0.0", "processes": 1, **values.get("environment", {})}
+    return {"size": 28, "order": "generator-first", "real_figures": {}, **values,
+            "environment": environment}
+
+
+def write_settings(folder, settings):
+    """Writes settings.json."""
+    text = json.dumps(settings.to_values(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # Bytes in a folder's name that are no UTF-8 become JSON's \\udcff, which reads back the same.
+    data = text.encode("utf-8", "backslashreplace")
+    replace_file(Path(folder) / SETTINGS, lambda file: file.write(data))
+
+
+def read_settings(folder):
+    """The Settings of the run in folder. FolderError if there is no run."""
+    path = Path(folder) / SETTINGS
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or not isinstance(values.get("environment", {}), dict):
+            raise ValueError("not settings")
+    except FileNotFoundError:
+        raise FolderError(f"no run in this folder ({folder}, no {SETTINGS}); name a folder that "
+                          "trainer.py has written") from None
+    except (OSError, ValueError) as error:
+        raise FolderError(f"the settings cannot be read ({path}, {error})") from None
+    return Settings.from_values(values, path)
