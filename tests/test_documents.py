@@ -122,3 +122,15 @@ def test_the_newest_changes_are_those_of_this_version():
                         re.MULTILINE)
     first = re.search(r"^## (.*)$", (ROOT / "CHANGES.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert first[1].startswith(version[1])
+
+
+def test_what_one_touches_stands_where_the_document_says():
+    text = CONTRIBUTING.read_text(encoding="utf-8").split("## What one touches")[1]
+    table = text.partition("## ")[0]
+    for path in re.findall(r"`([\w/]+(?:\.py|/))`", table):
+        assert (ROOT / path).exists(), path
+    rows = re.findall(r"`(\w+)(?:\(\.\.\.\))?` (?:in|of) `([\w/]+\.py)`", table)
+    assert len(rows) >= 6
+    for name, file in rows:
+        code = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(def )?{name}\b", code, re.MULTILINE), (name, file)
