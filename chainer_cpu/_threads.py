@@ -71,9 +71,9 @@ _MEETING = np.dtype([(name, np.int64) for name in (
 _SLEEPER = np.dtype([("asleep", np.int64), ("lock", np.int64)])
 
 # Offsets of the numbers that several threads change at once.
-_AT = collections.namedtuple("_At", ("open", "next", "active", "asleep"))(
-    *(_MEETING.fields[name][1] for name in ("open", "next", "active")),
-    _SLEEPER.fields["asleep"][1])
+_At = collections.namedtuple("_At", ("open", "next", "active", "asleep"))
+_AT = _At(**{name: field[1] for record in (_MEETING, _SLEEPER)
+             for name, field in (record.fields or {}).items() if name in _At._fields})
 _JOB_SIZE, _SLEEPER_SIZE = JOB.itemsize, _SLEEPER.itemsize
 
 _ACQUIRE = _blas.address(ctypes.pythonapi.PyThread_acquire_lock)

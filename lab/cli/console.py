@@ -114,7 +114,7 @@ class Console:
         tqdm.write(f"{self.program}: {kind}: {' '.join(str(line).split())}", file=self._err)
         self._err.flush()
 
-    def bar(self, total: int, done: int, what: str, delay: float = 0) -> tqdm:
+    def bar(self, total: int | None, done: int, what: str, delay: float = 0) -> tqdm:
         """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds."""
         live = self._err.isatty()
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,

@@ -28,10 +28,10 @@ class Images:
     black: float = 0
     white: float = 1
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> np.ndarray:
         """Some of them as float32, from black to white. index: whatever NumPy takes for axis 0."""
         x = self.pixels[index].astype(np.float32)
         x /= 255
@@ -41,11 +41,11 @@ class Images:
         return x
 
     @property
-    def x(self):
+    def x(self) -> np.ndarray:
         """All of them as float32."""
         return self[:]
 
-    def between(self, black, white):
+    def between(self, black: float, white: float) -> "Images":
         """The same images, with other values for black and white."""
         return replace(self, black=black, white=white)
 
@@ -58,7 +58,7 @@ class Images:
             digest.update(plain[i:i + _PART])
         return digest.hexdigest()
 
-    def of(self, digit):
+    def of(self, digit: int | str | None) -> "Images":
         """Those of digit, 0 to 9; all of them for "all", and where there are no digits.
 
         Raises DataError if they are fewer than two.

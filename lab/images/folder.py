@@ -43,7 +43,7 @@ _MOST_TEXT = 2**26  # bytes of text, or of a colour profile, in a PNG; Pillow re
 _NEARLY_BLACK = 20
 
 
-def read(folder, size):
+def read(folder: str, size: int) -> Images:
     """Returns the Images of the pictures in folder and below, as picture.square makes them.
 
     They are grey if in every picture no channel is further than picture.ALIKE from another. Their
@@ -110,7 +110,7 @@ class Found:
         """The number of all that is named as a picture; each failed path counts once."""
         return len({*self.paths, *(path for path, _ in self.failures)}) + self.unread.total()
 
-    def left_out(self, folder):
+    def left_out(self, folder: str) -> str:
         """How many are left out, by kind, and what to do; "" if none is."""
         parts = [f"{number:,} {words}" for words, number in self.unread.items()]
         if self.failures:
@@ -120,12 +120,12 @@ class Found:
         return "; ".join(parts)
 
 
-def holds(folder):
+def holds(folder: str) -> bool:
     """Whether there is anything in folder or below that is named as a picture."""
     return any(True for _ in _walk(folder))
 
 
-def find(folder):
+def find(folder: str) -> Found:
     """Returns the Found of folder and all that is below it, with a bar if that takes long."""
     found = Found()
     with Console("").bar(None, 0, "file", delay=PATIENCE) as bar:

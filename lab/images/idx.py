@@ -22,7 +22,7 @@ FOUR_FILES = "the four IDX files of MNIST"
 _BELOW = ("raw", os.path.join("MNIST", "raw"))
 
 
-def read(folder, flag):
+def read(folder: str, flag: str):
     """Returns the Images of a folder, training part first.
 
     flag is what named the folder, for error messages. Raises DataPathError without IDX files in it,
@@ -36,10 +36,11 @@ def read(folder, flag):
         if name not in paths:
             raise _wrong("missing file", os.path.join(folder, name), "it or its .gz", "neither")
     parts = [_read_part(paths[images], paths[labels]) for images, labels in IDX_FILES]
-    return mnist.images(*map(np.concatenate, zip(*parts, strict=True)), "IDX files", folder)
+    pixels, labels = map(np.concatenate, zip(*parts, strict=True))
+    return mnist.images(pixels, labels, "IDX files", folder)
 
 
-def found(folder):
+def found(folder: str) -> dict[str, str]:
     """Returns {name: path} of those of the four files that are in folder.
 
     A plain file wins over a compressed one, and MNIST's own name over the one that 7-Zip makes of
@@ -48,7 +49,7 @@ def found(folder):
     return {name: path for name in NAMES if (path := _first_file(folder, name))}
 
 
-def found_below(folder):
+def found_below(folder: str) -> dict[str, str]:
     """Returns {name: path} of the four files where torchvision and Kaggle's archive put them."""
     for below in _BELOW:
         if paths := found(os.path.join(folder, below)):

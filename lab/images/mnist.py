@@ -14,7 +14,7 @@ from lab.images.errors import DataWarning
 MNIST_SHA256 = "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"
 
 
-def images(pixels, labels, origin, place):
+def images(pixels, labels, origin, place) -> Images:
     """Returns the Images of pixels, uint8 (n, 28, 28), and labels, uint8 (n,).
 
     origin names their source in a caption. Warns, with place, if they are not MNIST: Fashion-MNIST

@@ -83,7 +83,7 @@ def _close(error):
         error = error.__context__
 
 
-def cache_file():
+def cache_file() -> Path:
     """The path at which MNIST is kept. Raises Unavailable where the user has no home folder."""
     try:
         folder = platformdirs.user_cache_dir("chainer-dcgan", appauthor=False)

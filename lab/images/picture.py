@@ -10,7 +10,7 @@ try:
     import pillow_heif
     pillow_heif.register_heif_opener()
 except ImportError:  # a phone's HEIC, for whoever has installed it
-    pillow_heif = None
+    pillow_heif = None  # type: ignore[assignment]
 
 # Pillow opens more, but some of that starts other programs (EPS) or is a film (MPEG).
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP",
@@ -20,14 +20,14 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP
 ALIKE = 2
 
 
-def suffixes():
+def suffixes() -> set[str]:
     """The ends of names, in lower case with the dot, of the files that square() reads."""
     Image.init()
     kinds = {*FORMATS, "MPO"}  # which the JPEG format opens
     return {suffix for suffix, kind in Image.registered_extensions().items() if kind in kinds}
 
 
-def square(path, size):
+def square(path: str, size: int) -> np.ndarray | Exception:
     """Returns the middle of a picture as uint8 (3, size, size), or the Exception if there is none.
 
     The picture is turned as its EXIF says, laid on white where it is transparent, converted to sRGB

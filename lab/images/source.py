@@ -10,7 +10,7 @@ from lab.images.dataset import Images
 from lab.images.errors import DataError, DataWarning, Unavailable
 
 
-def load(data="auto", size=28):
+def load(data: str = "auto", size: int = 28) -> Images:
     """Returns the Images that data names, of all digits; pictures as squares of size x size.
 
     data: one of the names in SOURCES, or a folder that holds what a row of it reads. Raises
@@ -31,12 +31,12 @@ def load(data="auto", size=28):
     return images
 
 
-def is_pictures(data):
+def is_pictures(data: str) -> bool:
     """Whether data is a folder of pictures. Raises DataPathError if it names nothing to read."""
     return _find(data)[0] == "pictures"
 
 
-def settled(data, images):
+def settled(data: str, images: Images) -> str:
     """Returns the name of the source that gave images: for "auto" the one that it has found.
 
     A resumed run then does not ask the network for what it began without.
@@ -72,7 +72,7 @@ class Source:
 
     words: str
     read: Callable[..., Images]
-    holds: Callable[[str], bool] | None = None
+    holds: Callable[[str], object] | None = None
 
 
 def _idx(where, _):
@@ -92,7 +92,7 @@ SOURCES = {
 }
 
 
-def words():
+def words() -> str:
     """What --help says of --data: the sources by their names, then what a folder may hold."""
     named = [f"{name} {row.words}" for name, row in SOURCES.items() if not row.holds]
     folders = " or ".join(row.words for row in SOURCES.values() if row.holds and row.words)
