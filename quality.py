@@ -13,7 +13,7 @@ import argparse
 import sys
 
 from lab.cli.console import Console
-from lab.cli.flags import Parser
+from lab.cli.flags import WEIGHTS, WEIGHTS_HELP, Parser
 from lab.images.errors import DataError, DataWarning
 from lab.runs.files import FolderError
 
@@ -29,6 +29,7 @@ def main(argv=None):
     parser.add_argument("--data", metavar="WHERE",
                         help="the run's images, if they are not where they were (as --data of "
                              "trainer.py)")
+    parser.add_argument("--weights", choices=WEIGHTS, help=WEIGHTS_HELP)
     given = parser.parse_args(argv)
     # Loads Chainer and scikit-learn, which --help does not wait for.
     from lab.judge import measured  # noqa: PLC0415
@@ -37,7 +38,8 @@ def main(argv=None):
     console = Console(parser.prog)
     try:
         with console.hearing(DataWarning):
-            judge, rows = measured.measure_run(open_run(given.run), given.data)
+            judge, rows = measured.measure_run(open_run(given.run), given.data,
+                                               given.weights)
     except (FolderError, DataError, ValueError) as error:
         console.error(error)
         return 1

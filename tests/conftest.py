@@ -32,11 +32,20 @@ def tiny_run(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def steady_run(tmp_path_factory):
+    """The folder of a finished run of recipe steady: two epochs, both measured."""
+    folder = tmp_path_factory.mktemp("runs") / "steady"
+    assert trainer.main(["--data", "digits", "--recipe", "steady", "--epochs", "2", "--z-dim", "10",
+                         "--quality-every", "1", "--out", str(folder)]) == 0
+    return folder
+
+
 def settings_of(**changes):
     """The settings of the post's run, but for the changes."""
-    return Settings(**{"alpha": 0.001, "beta1": 0.9, "order": "generator-first", "images": 6903,
-                       "channels": 1, "data_source": "MNIST", "fingerprint": "", "environment": {},
-                       **changes})
+    return Settings(**{"alpha": 0.001, "beta1": 0.9, "order": "generator-first",
+                       "weights": "trained", "images": 6903, "channels": 1,
+                       "data_source": "MNIST", "fingerprint": "", "environment": {}, **changes})
 
 
 def change_settings(folder, **changes):

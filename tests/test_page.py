@@ -201,6 +201,20 @@ def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
 
 
 @needs_chromium
+@pytest.mark.parametrize("weights", ["trained", "average"])
+def test_the_distance_is_drawn_of_the_generator_and_of_the_average(browser, run, weights):
+    change_settings(run, weights=weights, real_figures={})
+    other = {"trained": "average", "average": "trained"}[weights]
+    (run / "quality.csv").write_text(
+        f"epoch,frechet,recall,frechet_{other}\n0,1.9,0.1,nan\n2,0.8,0.5,0.4\n")
+    open_page(browser, run)
+    assert points(browser, "Fréchet distance") == ([2, 1] if weights == "trained" else [1, 2])
+    assert browser.run(f"{find_chart('Fréchet distance')}.querySelector('p').textContent") == (
+        "0 is bestgeneratoraverage of its weights")
+    assert browser.run("document.querySelectorAll('#charts figure').length") == 4
+
+
+@needs_chromium
 def test_a_long_curve_has_its_trend_before_it(browser, long_run):
     open_page(browser, long_run)
     assert points(browser, "Losses") == [1000] * 4

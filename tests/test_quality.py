@@ -1,5 +1,6 @@
 """quality.py as a user types it."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
     assert lines[3].split() == "2 0.123 0.61 0.52 0.98 0.87 1.05 best".split()
     assert lines[4].split()[0] == "3"
     assert "best: epoch 2 of the 3 measured" in out
+
+
+def test_the_other_weights_are_measured_when_asked_for(command, steady_run):
+    """The distance of both is in quality.csv; what the run shows, its average, has all figures."""
+    shown, trained = (command(steady_run, *flags)[1].splitlines()
+                      for flags in ((), ("--weights", "trained")))
+    with open(steady_run / "quality.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*COLUMNS, "frechet_trained"]
+    for i, row in enumerate(rows):
+        assert shown[i + 2].split()[1] == f"{float(row['frechet']):.3f}"
+        assert trained[i + 2].split()[1] == f"{float(row['frechet_trained']):.3f}"
+    assert rows[2]["frechet"] != rows[2]["frechet_trained"]
+    assert shown[3].count(" -") == 0 and trained[3].count(" -") == len(FIGURES) - 1
 
 
 def test_an_older_quality_csv_with_fewer_figures_is_read(command, tiny_run, tmp_path):

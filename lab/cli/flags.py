@@ -8,6 +8,11 @@ from collections.abc import Callable
 
 from lab.cli.version import version
 
+# Of the generator, for the commands that draw or measure it.
+WEIGHTS = "average", "trained"
+WEIGHTS_HELP = ("the generator's: as they were trained, or their average over the last iterations "
+                "(default: what the run's recipe shows)")
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, where argparse prints the usage first.

@@ -116,6 +116,14 @@ def columns(digit: int | str | None) -> tuple[str, ...]:
                        if digit is not None or not row.of_digits))
 
 
+def distance_of_other(weights: str) -> str:
+    """The column of quality.csv for the Fréchet distance of the weights that a run does not show.
+
+    weights: those that it shows, "trained" or "average"; all other columns are of these.
+    """
+    return "frechet_" + {"trained": "average", "average": "trained"}[weights]
+
+
 def explain(name: str, digit: int | str | None) -> str:
     """What a figure says, in words."""
     found = FIGURES[name]
@@ -178,23 +186,23 @@ class Judge:
         z = np.random.RandomState(0).uniform(-1, 1, (self.n_samples, gen.z_dim)).astype(np.float32)
         return np.concatenate([dcgan.draw(gen, z[i:i + 200]) for i in range(0, len(z), 200)])
 
-    def measure(self, samples: np.ndarray) -> dict[str, float]:
-        """Returns the figures of generated images, {column: float}.
+    def measure(self, samples: np.ndarray, names=None) -> dict[str, float]:
+        """Returns the figures of generated images, {column: float}; names: those alone.
 
         samples: float32 (m, channels, size, size), values unbounded, m >= 4. Raises ValueError for
         fewer, and for values that are not finite: training has diverged, and there is nothing to
         measure.
         """
-        return self._figures(samples, self._training)
+        return self._figures(samples, self._training, names or columns(self.digit)[1:])
 
     def reference_real(self) -> dict[str, float]:
         """Returns the figures of the held-out real images: the ceiling, what perfection would get.
 
         As they are training images themselves, their nearest is looked for among those fitted.
         """
-        return self._figures(self._held, self._fitted)
+        return self._figures(self._held, self._fitted, columns(self.digit)[1:])
 
-    def _figures(self, samples, training):
+    def _figures(self, samples, training, names):
         if len(samples) < FEWEST:
             raise ValueError(f"too few samples to judge ({len(samples)}); it takes {FEWEST}")
         if not np.isfinite(samples).all():
@@ -202,8 +210,7 @@ class Judge:
         with threadpool_limits(1):
             pixels = pixels_of(samples)
             seen = Samples(pixels, self._space(pixels), training)
-            return {name: float(FIGURES[name].measure(self, seen))
-                    for name in columns(self.digit)[1:]}
+            return {name: float(FIGURES[name].measure(self, seen)) for name in names}
 
 
 def best(rows: dict[int, dict[str, float]]) -> int:

@@ -2,20 +2,21 @@
 
 import numpy as np
 
-from lab.judge.figures import FIGURES, Judge, best, columns, explain
+from lab.judge.figures import FIGURES, Judge, best, columns, distance_of_other, explain
 from lab.runs import files
 from lab.runs.files import FolderError
 
 
-def measure_run(run, data=None):
+def measure_run(run, data=None, weights=None):
     """Measures what an opened run has in its folder. Returns (judge, {epoch: figures}).
 
     The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
-    data: where the images are now, if they have moved. Raises as OpenedRun.images and
-    OpenedRun.networks do, and ValueError as Judge does.
+    weights: the generator's, "trained" or "average"; None: what the run shows. Of the others
+    quality.csv has the Fréchet distance alone. data: where the images are now, if they have moved.
+    Raises as OpenedRun.images and OpenedRun.networks do, and ValueError as Judge does.
     """
-    gen, _, epoch = run.networks()
-    rows = read_rows(run)
+    gen, _, epoch = run.networks(weights)
+    rows = read_rows(run, weights)
     images, _ = run.images(data)
     judge = Judge(images, images.labels, run.settings.digit)
     rows[epoch] = judge.measure(judge.sample(gen))
@@ -26,9 +27,10 @@ def measure_run(run, data=None):
     return judge, dict(sorted(rows.items()))
 
 
-def read_rows(run):
+def read_rows(run, weights=None):
     """quality.csv of an opened run as {epoch: figures}; empty if there is none.
 
+    weights: as for measure_run. Epochs at which these were not measured are left out.
     A figure that the run's version did not have is missing. FolderError without the Fréchet
     distance, by which epochs are compared, and for figures that this run cannot have.
     """
@@ -36,9 +38,13 @@ def read_rows(run):
     if not table:
         return {}
     epochs = table.pop("epoch")
+    others = table.pop(distance_of_other(run.settings.weights), np.full(len(epochs), np.nan))
     if "frechet" not in table or not set(table) <= set(columns(run.settings.digit)):
         raise FolderError("these are not the columns of the quality figures "
                           f"({run.path(files.QUALITY)}); remove it")
+    if weights not in (None, run.settings.weights):
+        return {int(epoch): {"frechet": float(distance)}
+                for epoch, distance in zip(epochs, others, strict=True) if np.isfinite(distance)}
     return {int(epoch): dict(zip(table, map(float, figures), strict=True))
             for epoch, *figures in zip(epochs, *table.values(), strict=True)}
 

@@ -29,6 +29,7 @@ SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
 GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
 AVERAGE = "generator-average.npz"
 NETWORKS = GENERATOR, DISCRIMINATOR, AVERAGE
+GENERATORS = {"trained": GENERATOR, "average": AVERAGE}  # by what a recipe's weights say
 REAL, LOCK = "real.png", ".lock"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"
 

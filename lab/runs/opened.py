@@ -28,21 +28,6 @@ class Networks(NamedTuple):
     epoch: int
 
 
-class Stored(NamedTuple):
-    """Where a run keeps a pair of networks: two files at its end, two parts of a checkpoint."""
-
-    gen_file: str
-    dis_file: str
-    gen_part: str
-    dis_part: str
-
-
-# By the name that networks() takes.
-STORED = {
-    "newest": Stored(files.GENERATOR, files.DISCRIMINATOR, "generator/", "discriminator/"),
-}
-
-
 def open_run(folder):
     """Opens the run in folder, finished or not: reads and checks its settings.json.
 
@@ -125,38 +110,48 @@ class OpenedRun:
         values = networks.value_range(self.settings)
         return images.between(*values), own.between(*values)
 
-    def networks(self, which="newest") -> Networks:
-        """The run's networks; which is a key of STORED.
+    def networks(self, weights=None) -> Networks:
+        """The run's newest networks, the generator's weights "trained" or their "average".
 
-        They are those in the files that a finished run has, or in the newest good checkpoint.
-        settings.json and the generator's file alone are enough. Names, shapes and values are
-        checked before anything is loaded.
+        weights None: those that the run's recipe shows. The networks are those in the files that a
+        finished run has, or in the newest good checkpoint. settings.json and the generator's file
+        alone are enough. Names, shapes and values are checked before anything is loaded.
         """
-        stored = STORED[which]
-        finished = self.path(stored.gen_file).exists()
+        weights = weights or self.settings.weights
+        gen_file = self.path(files.GENERATORS[weights])
+        finished = self.path(files.GENERATOR).exists() or gen_file.exists()
         for path in () if finished else checkpoint.paths(self.folder):
             try:
                 arrays, meta = checkpoint.read(path)
             except checkpoint.CheckpointError:
                 continue  # damaged or already replaced; trainer.py --resume will say so
             gen, dis = self.untrained_networks()
-            for network, prefix in (gen, stored.gen_part), (dis, stored.dis_part):
-                _fill(network, {name.removeprefix(prefix): array for name, array in arrays.items()
-                                if name.startswith(prefix)}, path)
+            for network, file in (gen, gen_file), (dis, self.path(files.DISCRIMINATOR)):
+                prefix = f"{file.stem}/"
+                own = {name.removeprefix(prefix): array for name, array in arrays.items()
+                       if name.startswith(prefix)}
+                if not own and weights == "average":
+                    raise self._no_average(path.name)
+                _fill(network, own, path)
             return Networks(gen, dis, meta["epoch"])
 
-        path = self.path(stored.gen_file)
-        if not path.exists():
-            raise FolderError(f"the run has no {path.name} and no checkpoint ({self.folder}); "
+        if not gen_file.exists():
+            if finished and weights == "average":
+                raise self._no_average(gen_file.name)
+            raise FolderError(f"the run has no {gen_file.name} and no checkpoint ({self.folder}); "
                               "train it with trainer.py")
         gen, dis = self.untrained_networks()
-        _fill(gen, _read_arrays(path), path)
-        path = self.path(stored.dis_file)
+        _fill(gen, _read_arrays(gen_file), gen_file)
+        path = self.path(files.DISCRIMINATOR)
         if path.exists():
             _fill(dis, _read_arrays(path), path)
         else:
             dis = None
         return Networks(gen, dis, self.settings.epochs)
+
+    def _no_average(self, name):
+        return FolderError(f"the run has no average of the generator's weights ({self.folder}, "
+                           f"{name}); leave out --weights average")
 
     def untrained_networks(self):
         """A new (Generator, Discriminator) of the settings, weights from NumPy's random stream."""

@@ -22,10 +22,11 @@ class Settings:
     # of the last one before the post, it draws the post's firm zeros with today's weights
     # (docs/reproduction.md).
     batch_size: int = 100
-    recipe: str = "post"             # the name of the pair alpha, beta1: "post" or "paper"
+    recipe: str = "post"             # the name of what follows: "post", "paper" or "steady"
     alpha: float                     # Adam's step size
     beta1: float                     # Adam's decay rate of the mean gradient
-    order: str                       # of an iteration's updates: "generator-first", ...
+    order: str                       # of the updates: "generator-first" or "discriminator-first"
+    weights: str                     # of the generator that is shown: "trained" or their "average"
     z_dim: int = 100                 # length of the latent vector z
     seed: int = 0                    # of NumPy's global random stream
     # What to keep.
@@ -75,8 +76,8 @@ DEFAULTS = {key.name: key.default for key in fields(Settings) if key.default is 
 def _bring_up_to_date(values):
     """Adds what earlier versions did not write: then it had this one value."""
     environment = {"project": "before 1.0.0", "processes": 1, **values.get("environment", {})}
-    return {"size": 28, "order": "generator-first", "real_figures": {}, **values,
-            "environment": environment}
+    return {"size": 28, "order": "generator-first", "weights": "trained", "real_figures": {},
+            **values, "environment": environment}
 
 
 def write_settings(folder, settings):

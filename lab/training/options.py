@@ -10,8 +10,13 @@ from lab.runs.settings import DEFAULTS
 from lab.training import processes
 
 # Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
-RECIPES = {"post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first"},
-           "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first"}}
+# Steady is what had the best figures at equal numbers of images (docs/decisions.md).
+RECIPES = {
+    "post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first", "weights": "trained"},
+    "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first", "weights": "trained"},
+    "steady": {"alpha": 0.0002, "beta1": 0.5, "order": "discriminator-first", "weights": "average",
+               "batch_size": 64},
+}
 # For a folder of pictures; docs/decisions.md has the figures of both recipes.
 PICTURES = {"digit": None, "recipe": "paper"}
 
@@ -53,7 +58,7 @@ def parse(argv):
     post, paper = RECIPES["post"], RECIPES["paper"]
 
     def by_recipe(name):
-        return f"(default: {post[name]}; {paper[name]} with recipe paper)"
+        return f"(default: {post[name]}; {paper[name]} with recipes paper and steady)"
 
     add = parser.add_argument_group("what to learn").add_argument
     add("--digit", type=_digit, metavar="D",
@@ -70,12 +75,13 @@ def parse(argv):
     add("--epochs", type=whole(1), metavar="N",
         help="passes over the images (default: 1000)")
     add("--batch-size", type=whole(2), metavar="N",
-        help="images per iteration (default: 100, or all images if there are fewer); the "
-             "author's last script has 1000")
+        help="images per iteration (default: 100, 64 with recipe steady, or all images if there "
+             "are fewer); the author's last script has 1000")
     add("--recipe", choices=RECIPES,
         help="post: Adam's settings in the post's code; paper: those of the DCGAN paper, better "
-             "pictures sooner. --alpha and --beta1 win over it (default: post; with pictures "
-             "paper)")
+             "pictures sooner; steady: the paper's, D moves before G, and pictures are of the "
+             "average of the generator's weights. --alpha, --beta1 and --batch-size win over it "
+             "(default: post; with pictures paper)")
     add("--alpha", type=number("a number above 0", lambda x: x > 0), metavar="X",
         help=f"Adam's step size {by_recipe('alpha')}")
     add("--beta1", type=number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",

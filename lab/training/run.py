@@ -54,7 +54,8 @@ class Run:
         self.z = stream.uniform(-1, 1, (9, settings.z_dim)).astype(np.float32)
         self.real = self.x[stream.permutation(len(self.x))[:9]]
         self.losses, self.quality = [], []
-        self.columns = figures.columns(settings.digit)  # of quality.csv
+        self.other = figures.distance_of_other(settings.weights)
+        self.columns = (*figures.columns(settings.digit), self.other)  # of quality.csv
         self.watch = Watch()
         self.shown = -math.inf  # when the page was last brought up to date
 
@@ -197,10 +198,18 @@ class Run:
         every = getattr(self.settings, name)
         return epoch == self.settings.epochs or (every > 0 and epoch % every == 0)
 
+    @property
+    def _gens(self):
+        """The generator that the recipe shows, and the one that it does not."""
+        gens = self.trainer.gen, self.trainer.average
+        return gens if self.settings.weights == "trained" else gens[::-1]
+
     def measure(self):
         """Keeps the figures of quality, if there are any."""
         if self.judge:
-            measured = self.judge.measure(self.judge.sample(self.trainer.gen))
+            shown, other = (self.judge.sample(gen) for gen in self._gens)
+            measured = self.judge.measure(shown)
+            measured[self.other] = self.judge.measure(other, ["frechet"])["frechet"]
             row = (self.trainer.epoch, *(measured[name] for name in self.columns[1:]))
             files.append_row(self.folder / files.QUALITY, row)
             self.quality.append(row)
@@ -212,7 +221,7 @@ class Run:
         if epoch == 0:
             self.sample_grid(self.real, None, self.folder / files.REAL,
                              title=f"real images, {caption}", shown=shown)
-        images = dcgan.draw(self.trainer.gen, self.z)
+        images = dcgan.draw(self._gens[0], self.z)
         self.sample_grid(images, dcgan.prob_real(self.trainer.dis, images),
                          files.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}",
                          shown=shown)
@@ -265,6 +274,8 @@ class Run:
         say(f"iterations     {self.iterations} per epoch, batch {settings.batch_size:,}")
         say(f"optimiser      Adam, alpha {settings.alpha:g}, beta1 {settings.beta1:g} "
             f"(recipe {settings.recipe})")
+        if settings.weights == "average":
+            say("shown          the average of the generator's weights")
         say(f"generator      {trainer.gen.count_params():,} parameters, maps {maps}")
         say(f"discriminator  {trainer.dis.count_params():,} parameters, the mirror")
         say(f"BLAS           {settings.environment['blas']}")

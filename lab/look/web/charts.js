@@ -35,7 +35,8 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
   const value = element("span");
   const key = element("p", {}, note);
   if (series.length > 1) {
-    key.append(...series.map((s) => element("span", { class: `key ${s.color}` }, s.name)), words.dashed);
+    key.append(...series.map((s) => element("span", { class: `key ${s.color}` }, s.name)),
+      note ? "" : words.dashed);
   }
   const figure = element("figure", { class: wide ? "chart wide" : "chart" },
     element("h2", {}, title, value), key, svg);

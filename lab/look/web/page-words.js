@@ -24,6 +24,7 @@ const say = speak({
       recall: ["Recall", "1 is best"], digit_share: ["Share of the digit", "1 is best"],
       diversity: ["Diversity", "0 all alike"], nearest: ["Nearest real image", "0 copies"],
     },
+    weights: { trained: "generator", average: "average of its weights" },
     compared: (note, value) => `${note}; dashed: real ${value}`,
   },
   ja: {
@@ -48,6 +49,7 @@ const say = speak({
       recall: ["再現率", "1 が最良"], digit_share: ["その数字の割合", "1 が最良"],
       diversity: ["多様性", "0 なら全部同じ"], nearest: ["最も近い本物までの距離", "0 なら複製"],
     },
+    weights: { trained: "生成器", average: "重みの平均" },
     compared: (note, value) => `${note}。破線: 本物 ${value}`,
   },
 });

@@ -92,9 +92,15 @@ function chartsOf({ settings, losses, quality }, last) {
       lines: [{ y: 0.5, color: "grey" }] });
   }
   for (const [name, y] of Object.entries(quality)) {
-    if (name === "epoch" || y.every((v) => v === null)) continue;
+    if (["epoch", "frechet_average", "frechet_trained"].includes(name) || y.every((v) => v === null)) continue;
     const [title, note] = say.quality[name] ?? [name, ""], real = settings.real_figures?.[name];
-    add({ title, x: quality.epoch, series: [{ name, color: "blue", y }],
+    const { frechet_average: average, frechet_trained: trained } = quality;
+    const both = name === "frechet" && (average ?? trained)?.some((v) => v !== null);
+    const series = both
+      ? [{ name: say.weights.trained, color: "blue", y: trained ?? y },
+        { name: say.weights.average, color: "orange", y: average ?? y }]
+      : [{ name, color: "blue", y }];
+    add({ title, x: quality.epoch, series,
       note: real === undefined ? note : say.compared(note, format(real)),
       lines: real === undefined ? [] : [{ y: real, color: "grey" }] });
   }
