@@ -7,6 +7,7 @@ path: PYTHONPATH says which.
 import contextlib
 import importlib.metadata
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Ours:
 
     def write_data(self, path, size, channels, batch):
         random = np.random.RandomState(1)
-        low, high = networks.value_range({"size": size})
+        low, high = networks.value_range(SimpleNamespace(size=size))
         save(path, random.uniform(low, high, (batch, channels, size, size)).astype(np.float32),
              random.uniform(-1, 1, (batch, 100)).astype(np.float32))
 
@@ -96,8 +97,8 @@ def _not_finite(parameters):
 
 def build(x):
     """The Generator and the Discriminator that a run on images x has."""
-    return networks.build({"z_dim": 100, "channels": x.shape[1], "size": x.shape[2],
-                           "sizes": "listing"})
+    return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=x.shape[2],
+                                          sizes="listing"))
 
 
 def save(path, x, z):
