@@ -33,7 +33,6 @@ def empty(shape, dtype):
     filling them. While kernels of this thread wait in its queue, one of them may still need this
     memory: a kernel that is run later may write to it, and nobody else.
     """
-    global _free_bytes
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < _SMALL:

@@ -32,6 +32,10 @@ def test_help_loads_nothing_slow(command):
     assert not loaded(*command, "--help") & SLOW
 
 
+def test_the_version_is_known_without_what_is_slow():
+    assert not loaded("trainer.py", "--version") & SLOW
+
+
 @pytest.mark.parametrize("modules", ["lab.training.session", "lab.look, lab.look.play"])
 def test_training_and_the_pages_wait_for_scikit_learn_and_matplotlib_only_where_they_use_them(
         modules):
