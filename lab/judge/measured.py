@@ -7,7 +7,8 @@ from lab.runs import files
 from lab.runs.files import FolderError
 
 
-def measure_run(run, data=None, weights=None):
+def measure_run(run, data: str | None = None,
+                weights: str | None = None) -> tuple[Judge, dict[int, dict[str, float]]]:
     """Measures what an opened run has in its folder. Returns (judge, {epoch: figures}).
 
     The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
@@ -27,7 +28,7 @@ def measure_run(run, data=None, weights=None):
     return judge, dict(sorted(rows.items()))
 
 
-def read_rows(run, weights=None):
+def read_rows(run, weights: str | None = None) -> dict[int, dict[str, float]]:
     """quality.csv of an opened run as {epoch: figures}; empty if there is none.
 
     weights: as for measure_run. Epochs at which these were not measured are left out.
