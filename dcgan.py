@@ -76,8 +76,8 @@ class Discriminator(chainer.Chain):
         return self.l1(h)
 
 
-def draw(gen, z):
-    """Images of latent vectors z, float32 (N, z_dim), to float32 (N, channels, size, size).
+def generate(gen, z):
+    """Generates images: latent vectors z, float32 (N, z_dim), to float32 (N, channels, size, size).
 
     Batch normalization runs on its running averages (test mode), so an image does not depend on
     the others that are drawn with it. Changes nothing.
@@ -86,14 +86,14 @@ def draw(gen, z):
         return gen(z).array
 
 
-def prob_real(dis, x):
-    """The probability of "real" that dis gives to each of the images x, float32 (N,).
+def probability_of_real(dis, x):
+    """Returns the probability of "real" that dis gives to each of the images x, float32 (N,).
 
     dis judges as it does in training, by the batch statistics of x, so the numbers depend on all of
     x. (Running averages mix real and generated batches; judged by them, a discriminator that told
     the two apart without fail in training was seen to call generated images real.) Training mode
     moves the running averages: here those of a copy, so nothing changes.
     """
-    judge = dis.copy(mode="copy")
+    copy = dis.copy(mode="copy")
     with chainer.using_config("train", True), chainer.no_backprop_mode():
-        return F.softmax(judge(x)).array[:, 0]
+        return F.softmax(copy(x)).array[:, 0]

@@ -1,4 +1,4 @@
-"""What a training step has to compute, whoever computes more."""
+"""Counts the arithmetic that a training step needs."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ from lab.networks.layers import convolutions
 
 
 def gigaflop(size, channels):
-    """What a step needs per image: multiplications and additions, cropped taps left out."""
+    """Returns a step's multiplications and additions per image, in 1e9, without cropped taps."""
     settings = SimpleNamespace(z_dim=100, channels=channels, size=size, sizes="listing")
     gen, dis = networks.build(settings)
     G = [_products(c) for c in convolutions(gen, networks.of(settings).GENERATOR, 1)]
@@ -18,7 +18,7 @@ def gigaflop(size, channels):
 
 
 def _products(c):
-    """The multiplications of a layer for one image."""
+    """Returns the multiplications of a layer for one image."""
     small, large = sorted((c.in_size, c.out_size))
     inputs, outputs, ksize, _ = c.W.shape
     return inputs * outputs * sum(0 <= c.stride * p + tap - c.pad < large

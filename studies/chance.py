@@ -47,12 +47,12 @@ def networks(old_weights):
     return gen, dis
 
 
-def draw(trainer, seed):
+def generate(trainer, seed):
     """Nine images of new z's and D's probabilities. The training's random stream stays as it is."""
     stream = np.random.RandomState([seed, trainer.epoch])
     z = stream.uniform(-1, 1, (9, trainer.gen.z_dim)).astype(np.float32)
-    images = dcgan.draw(trainer.gen, z)
-    return images, dcgan.prob_real(trainer.dis, images)
+    images = dcgan.generate(trainer.gen, z)
+    return images, dcgan.probability_of_real(trainer.dis, images)
 
 
 def train(folder, candidate, seed, epochs, data):
@@ -73,7 +73,7 @@ def train(folder, candidate, seed, epochs, data):
         for means in trainer.steps(X, epochs, min(batch, len(X))):
             if means is None:
                 continue
-            images, prob = draw(trainer, seed)
+            images, prob = generate(trainer, seed)
             rows.append((trainer.epoch, *means[:2], *prob.tolist()))
             files.append_row(folder / "probabilities.csv", rows[-1])
             if trainer.epoch in POST_EPOCHS or prob.max() >= NOTABLE:

@@ -18,7 +18,7 @@ from conftest import TINY
 from PIL import Image
 
 from chainer_cpu import chainer
-from dcgan import Discriminator, Generator, draw
+from dcgan import Discriminator, Generator, generate
 from lab import cli as house
 from lab.cli import version
 from lab.images import source
@@ -93,7 +93,7 @@ def test_stock_chainer_loads_the_generator_and_draws_the_same_images(tiny_run):
         h = F.relu(net.bn2(net.dc1(h)))
         h = F.relu(net.bn3(net.dc2(h)))
         stock = net.dc4(F.relu(net.bn4(net.dc3(h)))).array
-    np.testing.assert_allclose(draw(ours, z), stock, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(generate(ours, z), stock, rtol=1e-4, atol=1e-5)
     chainer.serializers.load_npz(str(tiny_run / "discriminator.npz"), Discriminator())
 
 

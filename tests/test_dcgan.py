@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_cpu import chainer
-from dcgan import COMMENT, LISTING, Discriminator, Generator, draw, prob_real
+from dcgan import COMMENT, LISTING, Discriminator, Generator, generate, probability_of_real
 
 
 @pytest.fixture
@@ -47,27 +47,27 @@ def test_the_listing_computes_the_sizes_that_its_parameters_say():
 @pytest.mark.parametrize("sizes", [LISTING, COMMENT])
 def test_three_channels_make_rgb_images(sizes):
     gen, dis = Generator(z_dim=7, channels=3, sizes=sizes), Discriminator(channels=3, sizes=sizes)
-    images = draw(gen, np.zeros((4, 7), np.float32))
+    images = generate(gen, np.zeros((4, 7), np.float32))
     assert images.shape == (4, 3, 28, 28) and images.dtype == np.float32
-    assert prob_real(dis, images).shape == (4,)
+    assert probability_of_real(dis, images).shape == (4,)
 
 
 def test_the_output_is_unbounded(networks):
     gen, _ = networks
     gen.dc4.b.array[...] = 5
-    assert draw(gen, np.zeros((1, 100), np.float32)).max() > 1
+    assert generate(gen, np.zeros((1, 100), np.float32)).max() > 1
 
 
 def test_a_drawn_image_does_not_depend_on_its_batch_mates(networks):
     gen, _ = networks
     z = np.random.RandomState(1).uniform(-1, 1, (9, 100)).astype(np.float32)
-    np.testing.assert_allclose(draw(gen, z)[:2], draw(gen, z[:2]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(generate(gen, z)[:2], generate(gen, z[:2]), rtol=1e-4, atol=1e-5)
 
 
 def test_the_probability_is_the_softmax_by_batch_statistics(networks):
     _, dis = networks
     x = np.random.RandomState(1).uniform(0, 1, (9, 1, 28, 28)).astype(np.float32)
-    judged = prob_real(dis, x)
+    judged = probability_of_real(dis, x)
     with chainer.using_config("train", True):
         logits = dis(x).array.astype(np.float64)
     expected = 1 / (1 + np.exp(logits[:, 1] - logits[:, 0]))
@@ -78,8 +78,8 @@ def test_drawing_and_judging_change_neither_networks_nor_the_random_stream(netwo
     gen, dis = networks
     z = np.random.RandomState(1).uniform(-1, 1, (9, 100)).astype(np.float32)
     before, stream = state(gen, dis), np.random.get_state()
-    prob_real(dis, draw(gen, z))
+    probability_of_real(dis, generate(gen, z))
     assert state(gen, dis) == before
     assert all(np.array_equal(a, b) for a, b in zip(stream, np.random.get_state(), strict=True))
-    dis(draw(gen, z))  # the control: judged in plain training mode, the running averages move
+    dis(generate(gen, z))  # the control: judged in plain training mode, the running averages move
     assert state(gen, dis) != before

@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 from threadpoolctl import threadpool_info
 
-from dcgan import Generator, draw
+from dcgan import Generator, generate
 from lab.images import source
 from lab.judge import figures as of_quality
 from lab.judge.figures import Judge, best, explain
@@ -92,7 +92,7 @@ def test_noise_is_nothing_like_the_real_images(judge):
 def test_the_untrained_generator_is_the_floor(judge, ceiling):
     np.random.seed(0)
     z = np.random.uniform(-1, 1, (judge.n_samples, 100)).astype(np.float32)
-    floor = judge.measure(draw(Generator(), z))
+    floor = judge.measure(generate(Generator(), z))
     assert floor["frechet"] > 1 > ceiling["frechet"]
     for name in "precision", "recall", "digit_share", "diversity":
         assert floor[name] < 0.5 * ceiling[name], name

@@ -21,8 +21,6 @@ GUESTS = "tests", "benchmarks", "studies"  # may import everything; nothing impo
 LATE = {
     ("trainer.py", "lab.training.session"),
     ("trainer.py", "tqdm.auto"),  # the bar of a notebook, for which --help does not wait
-    ("plot.py", "lab.look"),
-    ("plot.py", "lab.runs"),
     ("quality.py", "lab.judge"),
     ("quality.py", "lab.runs"),
     ("chainer_cpu/_compat.py", "chainer"),

@@ -23,10 +23,10 @@ def latent(n):
 @pytest.mark.parametrize("channels", (1, 3))
 def test_both_networks_have_the_size_and_the_colours_of_the_pictures(size, channels):
     gen, dis = networks.build(settings(size=size, channels=channels))
-    images = dcgan.draw(gen, latent(2))
+    images = dcgan.generate(gen, latent(2))
     assert images.shape == (2, channels, size, size) and images.dtype == np.float32
     assert images.min() >= -1 and images.max() <= 1
-    assert dcgan.prob_real(dis, images).shape == (2,)
+    assert dcgan.probability_of_real(dis, images).shape == (2,)
 
 
 def test_the_paper_s_layers_are_counted_by_hand():
@@ -97,7 +97,7 @@ def test_the_layers_that_a_module_describes_compute_what_its_networks_do(name, s
         its = settings(size=size, sizes=maps)
         gen, dis = networks.build(its)
         module, z = networks.of(its), latent(3)
-        x = dcgan.draw(gen, z)
+        x = dcgan.generate(gen, z)
         np.testing.assert_allclose(run(convolutions(gen, module.GENERATOR, 1),
                                        z.reshape(3, 6, 1, 1)), x, rtol=1e-4, atol=1e-5)
         with chainer.using_config("train", False):
@@ -157,4 +157,4 @@ def test_stock_chainer_saves_and_loads_them(tmp_path):
     chainer.serializers.save_npz(tmp_path / "g.npz", gen)
     other, _ = networks.build(settings(size=32))
     chainer.serializers.load_npz(tmp_path / "g.npz", other)
-    assert np.array_equal(dcgan.draw(gen, latent(2)), dcgan.draw(other, latent(2)))
+    assert np.array_equal(dcgan.generate(gen, latent(2)), dcgan.generate(other, latent(2)))

@@ -88,7 +88,8 @@ def test_a_folder_of_pictures_trains_at_the_first_try(runs, pictures, size):
                 "alpha": 0.0002, "beta1": 0.5, "data_source": "my pictures", "data": str(pictures)}
     assert {name: settings[name] for name in expected} == expected
     gen, dis, epoch = open_run(runs[size]).networks()
-    assert epoch == 2 and dcgan.draw(gen, np.zeros((2, 8), np.float32)).shape == (2, 3, size, size)
+    images = dcgan.generate(gen, np.zeros((2, 8), np.float32))
+    assert epoch == 2 and images.shape == (2, 3, size, size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -136,11 +137,11 @@ def test_an_animation_in_colour_keeps_below_its_limit_with_fewer_pictures(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_single_samples_have_the_size_and_the_colours_of_the_images(runs, command, tmp_path, size):
-    assert command(plot, "samples", runs[size], "--n", "2", "--single", "--out", tmp_path / "s")[
-        0] == 0
+    assert command(plot, "singles", runs[size], "--n", "2", "--out", tmp_path / "s")[0] == 0
     gen, _, _ = open_run(runs[size]).networks()
     z = np.random.RandomState(0).uniform(-1, 1, (2, 8)).astype(np.float32)
-    expected = to_pixels(dcgan.draw(gen, z), networks.shown_range(open_run(runs[size]).settings))
+    display_range = networks.display_range(open_run(runs[size]).settings)
+    expected = to_pixels(dcgan.generate(gen, z), display_range)
     for i, path in enumerate(sorted((tmp_path / "s").iterdir())):
         with Image.open(path) as picture:
             assert picture.size == (size, size)

@@ -18,7 +18,7 @@ import trainer
 from chainer_cpu import chainer
 from lab import networks
 from lab.look import page, play
-from lab.look.generated import great_circle, latent, prob_real
+from lab.look.generated import great_circle, latent, probability_alone
 from lab.look.tiles import to_pixels
 from lab.runs import checkpoint
 from lab.runs.files import FolderError
@@ -101,10 +101,10 @@ def pixels(browser, canvas="between.canvas"):
 def expected(folder, z):
     """Of Python: the pixels (n, h, w, 3) and the probabilities of images of z."""
     gen, dis, _ = open_run(folder).networks()
-    images = dcgan.draw(gen, z)
-    shown = to_pixels(images, networks.shown_range(open_run(folder).settings))
+    images = dcgan.generate(gen, z)
+    shown = to_pixels(images, networks.display_range(open_run(folder).settings))
     shown = shown[..., None].repeat(3, axis=3) if shown.ndim == 3 else shown
-    return shown, None if dis is None else prob_real(gen, dis, images)
+    return shown, None if dis is None else probability_alone(gen, dis, images)
 
 
 def assert_same_image(ours, theirs):

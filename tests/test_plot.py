@@ -1,5 +1,6 @@
 """Pictures by command: python plot.py COMMAND RUN."""
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -15,13 +16,12 @@ import dcgan
 import plot
 from lab.images import source
 from lab.look import curves, film, generated
+from lab.look.commands import COMMANDS, LEFT
 from lab.look.tiles import to_pixels
 from lab.runs import files
 from lab.runs.opened import open_run
 from lab.runs.settings import write_settings
 from plot import sample_grid
-
-COMMANDS = ("samples", "losses", "animate", "strip", "walk", "nearest", "page")
 
 
 @pytest.fixture
@@ -76,41 +76,49 @@ def singles(folder):
 
 
 def test_single_samples_are_the_generators_images_in_test_mode(command, run):
-    assert command("samples", run, "--n", 3, "--seed", 5, "--single")[0] == 0
+    assert command("singles", run, "--n", 3, "--seed", 5)[0] == 0
     gen, _, _ = open_run(run).networks()
     z = np.random.RandomState(5).uniform(-1, 1, (3, 10)).astype(np.float32)
     images = singles(run / "samples")
-    np.testing.assert_array_equal(images, to_pixels(dcgan.draw(gen, z)))
+    np.testing.assert_array_equal(images, to_pixels(dcgan.generate(gen, z)))
     assert images[0].shape == (28, 28)
+
+
+def test_the_old_spelling_of_singles_draws_the_same(command, run, tmp_path):
+    said = command("samples", run, "--single", "--n", 2, "--out", tmp_path / "old")
+    assert said == (0, f"{tmp_path / 'old'}\n", "")
+    command("singles", run, "--n", 2, "--out", tmp_path / "new")
+    np.testing.assert_array_equal(singles(tmp_path / "old"), singles(tmp_path / "new"))
 
 
 def test_an_image_does_not_depend_on_how_many_are_drawn_with_it(command, run, tmp_path):
     for n in 2, 7:
-        command("samples", run, "--n", n, "--single", "--out", tmp_path / f"{n}")
+        command("singles", run, "--n", n, "--out", tmp_path / f"{n}")
     np.testing.assert_array_equal(singles(tmp_path / "2"), singles(tmp_path / "7")[:2])
 
 
 def test_a_probability_does_not_depend_on_the_images_beside_it(tiny_run):
     gen, dis, _ = open_run(tiny_run).networks()
-    images = dcgan.draw(gen, generated.latent(3, 7, gen.z_dim))
-    prob = generated.prob_real(gen, dis, images)
+    images = dcgan.generate(gen, generated.latent(3, 7, gen.z_dim))
+    prob = generated.probability_alone(gen, dis, images)
     assert prob.std() > 0
-    np.testing.assert_allclose(generated.prob_real(gen, dis, images[2:3]), prob[2:3], rtol=1e-5)
+    alone = generated.probability_alone(gen, dis, images[2:3])
+    np.testing.assert_allclose(alone, prob[2:3], rtol=1e-5)
 
 
 def test_the_probability_is_that_of_training_in_a_batch_of_generated_images(tiny_run):
     """The reference batch itself, judged as in training, gets the same numbers."""
     gen, dis, _ = open_run(tiny_run).networks()
-    batch = dcgan.draw(gen, generated.latent(0, 256, gen.z_dim))
-    np.testing.assert_allclose(generated.prob_real(gen, dis, batch), dcgan.prob_real(dis, batch),
-                               rtol=0.01)
+    batch = dcgan.generate(gen, generated.latent(0, 256, gen.z_dim))
+    np.testing.assert_allclose(generated.probability_alone(gen, dis, batch),
+                               dcgan.probability_of_real(dis, batch), rtol=0.01)
 
 
 def test_sorting_puts_the_most_real_first(command, run, tmp_path):
     gen, dis, _ = open_run(run).networks()
-    images = dcgan.draw(gen, generated.latent(0, 6, gen.z_dim))
-    best = np.argsort(-generated.prob_real(gen, dis, images))
-    command("samples", run, "--n", 6, "--single", "--sort-by-real", "--out", tmp_path / "s")
+    images = dcgan.generate(gen, generated.latent(0, 6, gen.z_dim))
+    best = np.argsort(-generated.probability_alone(gen, dis, images))
+    command("singles", run, "--n", 6, "--sort-by-real", "--out", tmp_path / "s")
     np.testing.assert_array_equal(singles(tmp_path / "s"), to_pixels(images[best]))
 
 
@@ -179,29 +187,43 @@ def test_the_strip_shows_the_chosen_epochs_side_by_side(command, run):
     command("strip", run, "--epochs", "1,3")
     strip = pixels(run / "strip.png")
     for i, epoch in enumerate((1, 3)):
-        body = pixels(run / f"epoch-{epoch:04d}.png")[44:]
-        height, width = body.shape
-        np.testing.assert_array_equal(strip[-height:, i * width:(i + 1) * width], body)
+        for row, column in np.ndindex(3, 3):
+            top, left = 18 + 26 + 24 + row * (168 + 12 + 24), 18 + column * (168 + 12)
+            image = pixels(run / f"epoch-{epoch:04d}.png")[top:top + 168:6, left:left + 168:6]
+            left = 18 + i * (3 * (112 + 12) - 12 + 32) + column * (112 + 12)
+            band = strip[:, left:left + 112]
+            tops = [y for y in range(len(band) - 111)
+                    if np.array_equal(band[y:y + 112], np.kron(image, np.ones((4, 4), np.uint8)))]
+            assert len(tops) >= 1, (epoch, row, column)
 
 
-def heading_epochs(folder, monkeypatch):
-    """The epochs that the strip of this run names."""
-    drawn = []
-    monkeypatch.setattr(film, "draw_title", lambda draw, text, *_, **__: drawn.append(text))
-    film.strip(open_run(folder))
-    return drawn
+def test_a_strip_has_four_epochs_in_a_row_and_letters_that_a_readme_shows_legibly(
+        command, run, tmp_path):
+    shutil.copy(run / "epoch-0000.png", run / "epoch-0004.png")
+    sizes = []
+    for epochs in "0,1,2,3", "0,1,2,3,4":
+        command("strip", run, "--epochs", epochs, "--out", tmp_path / "x.png")
+        sizes.append(pixels(tmp_path / "x.png").shape)
+    (height, width), (higher, as_wide) = sizes
+    assert as_wide == width and higher == 2 * (height - 36) + 32 + 36
+    strip = pixels(tmp_path / "x.png")
+    inked = (strip[:, 18:18 + 112] < 160).any(axis=1)  # the first epoch's first column
+    begins = np.flatnonzero(np.diff(inked.astype(int)) == 1)
+    ends = np.flatnonzero(np.diff(inked.astype(int)) == -1)
+    # DejaVu's "l" of "real" is 0.76 of the letters' size, "epoch" from h to p 1.0 of it.
+    epoch, label = (ends - begins)[:2] * 850 / width
+    assert 11 <= label / 0.76 < 14 and 13 < epoch < 17
 
 
-def test_a_strip_has_the_posts_epochs(tmp_path, monkeypatch):
+def test_a_strip_has_the_posts_epochs(tmp_path):
     folder = long_run(tmp_path / "run", 1000, every=100)
     shutil.copy(folder / "epoch-0000.png", folder / "epoch-0001.png")
-    assert heading_epochs(folder, monkeypatch) == ["epoch 1", "epoch 100", "epoch 500",
-                                                   "epoch 1000"]
+    assert film.post_epochs(open_run(folder).pictures()) == [1, 100, 500, 1000]
 
 
-def test_the_strip_of_a_shorter_run_has_the_same_shares_of_it(tmp_path, monkeypatch):
+def test_the_strip_of_a_shorter_run_has_the_same_shares_of_it(tmp_path):
     folder = long_run(tmp_path / "run", 60)
-    assert heading_epochs(folder, monkeypatch) == ["epoch 1", "epoch 6", "epoch 30", "epoch 60"]
+    assert film.post_epochs(open_run(folder).pictures()) == [1, 6, 30, 60]
 
 
 def test_an_epoch_without_a_picture_is_named(command, run):
@@ -240,8 +262,16 @@ def test_parallel_vectors_have_no_great_circle_and_get_the_straight_way(end):
 
 def test_a_walk_has_two_rows_for_each_of_three_pairs(command, run):
     command("walk", run, "--steps", 5)
-    height, width = pixels(run / "walk.png").shape
-    assert width == 36 + 5 * (112 + 12) - 12 and height == 36 + 26 + 6 * (24 + 112 + 12) - 12
+    walk = pixels(run / "walk.png")
+    height, width = walk.shape
+    assert height == 36 + 26 + 6 * (24 + 112 + 12) - 12
+    margin = width - (5 * (112 + 12) - 12) - 18
+    assert (walk[:, -18:] == 255).all()
+    # The names of the two ways, in turn, stand in a margin of their own beside the images.
+    names = [walk[44 + 24 + i * 148:44 + 24 + i * 148 + 112, :margin - 12] for i in range(6)]
+    assert (names[0] < 128).any() and (names[0] != names[1]).any()
+    for name in names:
+        assert any(np.array_equal(name, way) for way in names[:2])
 
 
 # nearest
@@ -267,7 +297,8 @@ def test_a_copy_is_at_distance_zero_however_bright_and_no_image_is_its_own_neigh
 def test_nearest_shows_pairs_from_the_runs_own_images(command, run):
     assert command("nearest", run, "--n", 4)[0] == 0
     picture = pixels(run / "nearest.png")
-    tile = picture[18 + 26 + 24:18 + 26 + 24 + 112, 18 + 116:18 + 116 + 112][::4, ::4]
+    top = 18 + 2 * 26 + 24
+    tile = picture[top:top + 112, 18 + 116:18 + 116 + 112][::4, ::4]
     assert any((tile == real).all() for real in to_pixels(source.load("digits").of(0).x))
 
 
@@ -294,13 +325,35 @@ def test_the_examples_in_the_help_run(command, tiny_run, tmp_path, monkeypatch, 
     example = example.replace("1,100,500,1000", "1,2,3")
     code, out, err = command(*example.split())
     assert code == 0 and Path(out.strip()).stat().st_size > 1000
+    # What it writes by default is where its row says, and so --overwrite finds it.
+    if "--out" not in example:
+        assert Path(out.strip()) == Path("result") / COMMANDS[name].file
+        assert any(list(Path("result").glob(pattern)) for pattern in COMMANDS[name].left)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_every_parameter_of_the_function_with_its_default(command, name):
+    out = " ".join(command(name, "--help")[1].split())
+    _, *parameters = inspect.signature(COMMANDS[name].function).parameters.values()
+    for parameter in parameters:
+        flag = f"--{parameter.name.replace('_', '-')}"
+        assert f" {flag} " in out.partition("options:")[2]
+        if parameter.name != "out" and parameter.default not in (None, False):
+            assert f"(default: {parameter.default})" in out.partition(f" {flag} ")[2]
 
 
 def test_no_picture_outlives_a_run_that_is_discarded(command, run):
     for name in COMMANDS:
         assert command(name, run)[0] == 0
-    files.discard(run)
+    files.discard(run, LEFT)
     assert {path.name for path in run.iterdir()} <= {".lock", ".gitignore"}
+
+
+def test_what_the_user_has_put_beside_single_samples_outlives_the_run(command, run):
+    command("singles", run, "--n", 2)
+    (run / "samples" / "mine.png").write_bytes(b"mine")
+    files.discard(run, LEFT)
+    assert [path.name for path in (run / "samples").iterdir()] == ["mine.png"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

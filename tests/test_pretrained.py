@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 import plot
-from dcgan import Generator, draw
+from dcgan import Generator, generate
 from lab.images import source
 from lab.judge.features import standardize
 from lab.look.generated import latent
 from lab.runs.opened import open_run
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
-each = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"],
+of_both_folders = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "characters"],
                                ids=["zeros", "characters"])
 
 
@@ -31,18 +31,18 @@ def share_of_zeros():
 
 def test_it_draws_zeros(share_of_zeros):
     gen, _, _ = open_run(FOLDER).networks()
-    assert share_of_zeros(draw(gen, latent(0, 200, gen.z_dim))) > 0.8
+    assert share_of_zeros(generate(gen, latent(0, 200, gen.z_dim))) > 0.8
 
 
 def test_the_untrained_generator_does_not(share_of_zeros):
     np.random.seed(0)
-    assert share_of_zeros(draw(Generator(), latent(0, 200, 100))) < 0.5
+    assert share_of_zeros(generate(Generator(), latent(0, 200, 100))) < 0.5
 
 
 def test_the_other_draws_faces():
     """Of many colours, alike on the left and on the right, brown and pink in the middle."""
     gen, _, _ = open_run(FOLDER / "characters").networks()
-    faces = draw(gen, latent(0, 200, gen.z_dim))
+    faces = generate(gen, latent(0, 200, gen.z_dim))
     assert faces.shape[1:] == (3, 28, 28)
     left, right = faces[:, :, 8:20, 4:14], faces[:, :, 8:20, 23:13:-1]
     upside_down = faces[:, :, 19:7:-1, 4:14]
@@ -51,7 +51,7 @@ def test_the_other_draws_faces():
     assert np.mean(red > blue) > 0.9 and red.std() > 0.05
 
 
-@each
+@of_both_folders
 def test_samples_works_on_it_at_once(folder, tmp_path, capsys):
     assert plot.main(["samples", str(folder), "--out", str(tmp_path / "drawn.png")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'drawn.png'}\n"
@@ -59,7 +59,7 @@ def test_samples_works_on_it_at_once(folder, tmp_path, capsys):
         assert min(picture.size) > 5 * 28
 
 
-@each
+@of_both_folders
 def test_it_is_small_and_holds_no_pickle(folder):
     assert (folder / "generator.npz").stat().st_size < 5e6
     with np.load(folder / "generator.npz", allow_pickle=False) as arrays:

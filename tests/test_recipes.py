@@ -41,8 +41,8 @@ def test_the_pictures_of_steady_are_of_the_average(steady_run, tmp_path):
     arrays, _ = checkpoint.read(checkpoint.paths(steady_run)[0])
     for weights in "average", "trained":
         gen, dis, epoch = run.networks(weights)
-        images = dcgan.draw(gen, arrays["z"])
-        sample_grid(images, dcgan.prob_real(dis, images), tmp_path / f"{weights}.png",
+        images = dcgan.generate(gen, arrays["z"])
+        sample_grid(images, dcgan.probability_of_real(dis, images), tmp_path / f"{weights}.png",
                     title=f"epoch {epoch}, {run.caption}")
     shown = (steady_run / "epoch-0002.png").read_bytes()
     assert shown == (tmp_path / "average.png").read_bytes()

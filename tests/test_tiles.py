@@ -126,3 +126,19 @@ def test_a_thousand_pictures_are_quick_and_small_and_leave_no_memory_behind(tmp_
     assert seconds < 0.15
     assert (tmp_path / "a.png").stat().st_size < 30_000
     assert end - start < 100_000
+
+
+@pytest.mark.parametrize("n, scale", [(9, 6), (25, 6), (100, 6), (169, 3)])
+def test_letters_have_11_pixels_where_github_makes_a_wide_picture_smaller(n, scale):
+    white = np.zeros((n, 1, 28, 28))
+    picture = tiles.draw_tiles(white, ["real 0.31|"] * n, "|", scale=scale, display_range=(-1, 0))
+    inked = (np.asarray(picture) < 200).any(axis=1).astype(int)
+    heights = np.flatnonzero(np.diff(inked) == -1) - np.flatnonzero(np.diff(inked) == 1)
+    # DejaVu's "|" is as high as its letters from top to bottom.
+    assert min(heights) * min(850 / picture.width, 1) >= 11
+
+
+def test_a_title_may_have_more_lines_than_one():
+    one, two = (tiles.draw_tiles(np.zeros((9, 1, 28, 28)), None, title)
+                for title in ("first", "first\nsecond"))
+    assert two.height == one.height + 26

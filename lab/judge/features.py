@@ -1,4 +1,4 @@
-"""What is compared of an image: its pixels, but for brightness and contrast."""
+"""The pixels of images as the figures compare them: without brightness and contrast."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ LARGEST = 32  # pixels: larger images are made smaller before they are compared
 
 
 def pixels_of(images: np.ndarray, chosen=slice(None)) -> np.ndarray:
-    """The pixels of the chosen images: float32 (n, numbers), each image on a scale of its own.
+    """Returns the pixels of the chosen images: float32 (n, numbers), each image on its own scale.
 
     As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
     norm 1 (a blank image stays 0); the three colours of an image have one scale. Distances between
@@ -28,7 +28,10 @@ def pixels_of(images: np.ndarray, chosen=slice(None)) -> np.ndarray:
 
 
 def standardize(images: np.ndarray) -> np.ndarray:
-    """Images (n, channels, h, w) as rows (n, pixels) of mean 0 and norm 1; blank ones stay 0."""
+    """Returns images (n, channels, h, w) as rows (n, pixels) of mean 0 and norm 1.
+
+    A blank image stays 0.
+    """
     pixels = images.reshape(len(images), -1)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(pixels, axis=1, keepdims=True)

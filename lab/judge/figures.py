@@ -59,7 +59,7 @@ class Samples(NamedTuple):
 
 @figure("distance between the distributions: 0 the same, 1 as far as a blur", decimals=3)
 def frechet(judge, samples):
-    """See frechet_distance; 0 for the same distribution, 1 for nothing but the mean."""
+    """0 for the same distribution, 1 for nothing but the mean image; see frechet_distance."""
     return frechet_distance(judge.real, samples.features)
 
 
@@ -111,7 +111,7 @@ def nearest(judge, samples):
 
 
 def columns(digit: int | str | None) -> tuple[str, ...]:
-    """The columns of quality.csv for what Judge calls digit."""
+    """Returns the columns of quality.csv for digit 0 to 9, "all", or None for pictures."""
     return ("epoch", *(name for name, row in FIGURES.items()
                        if digit is not None or not row.of_digits))
 
@@ -125,7 +125,7 @@ def distance_of_other(weights: str) -> str:
 
 
 def explain(name: str, digit: int | str | None) -> str:
-    """What a figure says, in words."""
+    """Returns what quality.py says of a figure."""
     found = FIGURES[name]
     return (found.all_digits if digit == "all" else found.words).format(digit=digit)
 
@@ -182,9 +182,9 @@ class Judge:
                 self.classifier = Classifier(pixels_of(images, taught), labels[taught])
 
     def sample(self, gen) -> np.ndarray:
-        """The images to measure gen by, float32 (n_samples, ...): always of the same z's."""
+        """Generates images to measure gen by, float32 (n_samples, ...): always of the same z."""
         z = np.random.RandomState(0).uniform(-1, 1, (self.n_samples, gen.z_dim)).astype(np.float32)
-        return np.concatenate([dcgan.draw(gen, z[i:i + 200]) for i in range(0, len(z), 200)])
+        return np.concatenate([dcgan.generate(gen, z[i:i + 200]) for i in range(0, len(z), 200)])
 
     def measure(self, samples: np.ndarray, names=None) -> dict[str, float]:
         """Returns the figures of generated images, {column: float}; names: those alone.
@@ -214,10 +214,10 @@ class Judge:
 
 
 def best(rows: dict[int, dict[str, float]]) -> int:
-    """The best epoch of {epoch: figures}: that with the lowest Fréchet distance.
+    """Returns the epoch of {epoch: figures} with the lowest Fréchet distance.
 
-    It decides because it alone sees both ways to fail: one good image, drawn again and again, has
-    precision 1, and debris of every kind reaches recall; either is far from the distribution of the
-    real images. (Copies of those are not: nearest shows them.)
+    The distance decides because it alone sees both ways to fail: one good image, drawn again and
+    again, has precision 1, and debris of every kind reaches recall; either is far from the
+    distribution of the real images. (Copies of those are not: nearest shows them.)
     """
     return min(rows, key=lambda epoch: rows[epoch]["frechet"])

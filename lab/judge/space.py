@@ -13,7 +13,7 @@ TYPICAL = 1000    # images, at most, whose distance to the nearest other one is 
 
 
 class Space:
-    """The features: up to 50 principal components of the pixels."""
+    """Maps pixels (n, numbers) to features (n, k): at most 50 principal components."""
 
     def __init__(self, pixels):
         from sklearn.decomposition import PCA
@@ -43,7 +43,7 @@ class Classifier:
         self._farthest = np.quantile(self._nearest.kneighbors(n_neighbors=1)[0], 0.99)
 
     def digits(self, pixels):
-        """The digits that images show; those that show none are left out."""
+        """Returns the digits that images show, without the images that show none."""
         features = self._space(pixels)
         known = self._nearest.kneighbors(features, 1)[0][:, 0] <= self._farthest
         return self._nearest.predict(features[known]) if known.any() else np.zeros(0, int)
@@ -64,12 +64,13 @@ class Manifold:
         self._radii = radii[self._kept]
 
     def share_inside(self, points):
+        """Returns the share of points that lie in one of the spheres."""
         distances = _distances(points, self.points[self._kept])
         return np.mean((distances <= self._radii).any(axis=1))
 
 
 class Neighbours:
-    """Training images, among which the one nearest to a sample is looked for."""
+    """Finds the training image nearest to a sample."""
 
     def __init__(self, features):
         self._index = _nearest(features)
@@ -77,12 +78,13 @@ class Neighbours:
         self._typical = self._index.kneighbors(features[:TYPICAL], 2)[0][:, 1].mean()
 
     def relative_distance(self, features):
+        """Returns the mean distance to the nearest image, relative to that between the images."""
         nearest = self._index.kneighbors(features, 1)[0].mean()
         return nearest / self._typical if self._typical > 1e-6 else np.nan
 
 
 def mean_distance(features: np.ndarray) -> float:
-    """The mean distance between two of the rows of features."""
+    """Returns the mean distance between two rows of features."""
     return _distances(features).sum() / (len(features) * (len(features) - 1))
 
 
@@ -97,7 +99,7 @@ def _distances(*points):
 
 
 def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
-    """The Fréchet distance between Gaussians, relative to the variance of the real features.
+    """Returns the Fréchet distance between Gaussians, relative to the real features' variance.
 
     With mean m and covariance C of the real (r) and the generated (g) features, (n, k) each,
 

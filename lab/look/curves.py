@@ -1,18 +1,24 @@
 """The curves of a run: both losses, and what the discriminator believes."""
 
-from pathlib import Path
-
 import numpy as np
 
+from lab.look.command import command
 from lab.runs.files import replace_file
 
 LN2 = float(np.log(2))
 
 
-def losses(run, out=None):
+@command(
+    "losses.png", "both losses and the discriminator's probabilities over the epochs",
+    "Losses are means per iteration, on a logarithmic scale. Dashed: the values at equilibrium, "
+    "ln 2 = 0.693 for the generator, 2 ln 2 = 1.386 for the discriminator, probability 0.5. From "
+    "100 epochs on, a running median stands before the single epochs.",
+    "result")
+def losses(run, out):
     """Draws both losses and D's mean probabilities over the epochs. Returns the picture's path."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
+
     table = run.losses()
     epoch = table["epoch"]
     figure = Figure(figsize=(9, 7), dpi=110, layout="constrained")
@@ -42,13 +48,12 @@ def losses(run, out=None):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=10)
-    path = Path(out or run.path("losses.png"))
-    replace_file(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
-    return path
+    replace_file(out, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
+    return out
 
 
 def running_median(values, width):
-    """Over width values around each, width odd; over the fewer that there are at the ends."""
+    """Returns the median of the width values around each value; width is odd, fewer at the ends."""
     half = width // 2
     padded = np.pad(values, half, constant_values=np.nan)
     return np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)

@@ -5,108 +5,140 @@ sample 1 of seed 3 is the same image in every command, however many are drawn.
 """
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-import dcgan
-from chainer_cpu import chainer
-from chainer_cpu import functions as F
+import chainer_cpu
 from lab import networks
+from lab.cli.flags import whole
 from lab.judge.features import standardize
+from lab.look.command import SEED, command, flag
 from lab.look.tiles import draw_tiles, on_scale, real_labels, save_png, to_pixels
 from lab.runs.files import FolderError
 
+MANY = flag("how many", type=whole(1, 5000))
+SORT = flag("those of the highest probability first")
 
-def samples(run, n=25, seed=0, sort_by_real=False, single=False, out=None):
+
+@command(
+    "samples.png", "images from the run's generator, as many as you like",
+    "Batch normalization runs on its running averages, so an image does not depend on the others "
+    'drawn with it. Above each stands the discriminator\'s probability of "real", judged as in '
+    "training by batch statistics, here always those of the same 256 generated images, so that it "
+    "too depends on the image alone. (In the pictures after each epoch they are those of the nine "
+    "images.) While the run is not finished, its newest checkpoint is used.",
+    "result --n 25 --seed 3 --sort-by-real",
+    n=MANY, seed=SEED, sort_by_real=SORT)
+def samples(run, out, n=25, seed=0, sort_by_real=False):
     """Draws n images of the run's generator as a grid. Returns the path of the picture.
 
     With a discriminator in the run, its probability of "real" stands above each image; with
-    sort_by_real the most real come first. With single, out is a folder that gets a PNG for each
-    image instead, pixel by pixel, and is returned.
+    sort_by_real the most real come first.
     """
+    images, probabilities, epoch = _samples(run, n, seed, sort_by_real)
+    save_png(draw_tiles(images, real_labels(probabilities), _title(run, epoch, seed),
+                        scale=6 if n <= 100 else 3, display_range=_display_range(run)), out)
+    return out
+
+
+@command(
+    "samples", "the images of samples, each in a PNG of its own, pixel by pixel",
+    "The names are those of the seed and of the image's place, from 1 on: seed3-0001.png is the "
+    "first image of samples --seed 3.",
+    "result --n 25 --seed 3",
+    left=("samples/seed*.png",), n=MANY, seed=SEED, sort_by_real=SORT)
+def singles(run, out, n=25, seed=0, sort_by_real=False):
+    """Writes n images of the run's generator into the folder out. Returns the folder."""
+    images, _, _ = _samples(run, n, seed, sort_by_real)
+    out.mkdir(exist_ok=True)
+    for i, image in enumerate(to_pixels(images, _display_range(run))):
+        save_png(Image.fromarray(image), out / f"seed{seed}-{i + 1:04d}.png")
+    return out
+
+
+def _samples(run, n, seed, sort_by_real):
+    """Returns images, their probabilities of "real" (None without a discriminator), the epoch."""
     gen, dis, epoch = run.networks()
-    shown = _shown(run)
-    images = _draw(gen, latent(seed, n, gen.z_dim))
-    prob = None if dis is None else prob_real(gen, dis, images)
+    images = generate(gen, latent(seed, n, gen.z_dim))
+    if dis is None and sort_by_real:
+        raise FolderError(f"the run has no discriminator.npz to sort by ({run.folder}); leave out "
+                          "--sort-by-real")
+    probabilities = None if dis is None else probability_alone(gen, dis, images)
     if sort_by_real:
-        if prob is None:
-            raise FolderError(f"the run has no discriminator.npz to sort by ({run.folder}); leave "
-                              "out --sort-by-real")
-        order = np.argsort(-prob, kind="stable")
-        images, prob = images[order], prob[order]
-    if single:
-        folder = Path(out or run.path("samples"))
-        folder.mkdir(exist_ok=True)
-        for i, tile in enumerate(to_pixels(images, shown)):
-            save_png(Image.fromarray(tile), folder / f"seed{seed}-{i + 1:04d}.png")
-        return folder
-    return _save(draw_tiles(images, real_labels(prob), _title(run, epoch, seed),
-                            scale=6 if n <= 100 else 3, shown=shown), run, out, "samples.png")
+        order = np.argsort(-probabilities, kind="stable")
+        images, probabilities = images[order], probabilities[order]
+    return images, probabilities, epoch
 
 
 def latent(seed, n, z_dim):
-    """n vectors z. The first of them do not depend on n."""
+    """Returns n vectors z, float32 (n, z_dim). The first of them do not depend on n."""
     return np.random.RandomState(seed).uniform(-1, 1, (n, z_dim)).astype(np.float32)
 
 
-def _draw(gen, z):
-    return np.concatenate([dcgan.draw(gen, z[i:i + 500]) for i in range(0, len(z), 500)])
+def generate(gen, z):
+    """Generates images as dcgan.generate does, 500 at a time."""
+    chainer = chainer_cpu.chainer
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        return np.concatenate([gen(z[i:i + 500]).array for i in range(0, len(z), 500)])
 
 
-def prob_real(gen, dis, images):
-    """D's probability of "real" for each image, by the statistics of 256 others of the same G.
+def probability_alone(gen, dis, images):
+    """Returns D's probability of "real" for each image, whatever the other images are.
 
     In training D judges an image by the statistics of its whole batch; here the batch is always the
     same one, so that a number belongs to its image and not to its neighbours in the picture.
     """
-    judge = with_fixed_statistics(gen, dis)
+    chainer, dis = chainer_cpu.chainer, with_fixed_statistics(gen, dis)
     with chainer.using_config("train", False), chainer.no_backprop_mode():
-        return np.concatenate([F.softmax(judge(images[i:i + 500])).array[:, 0]
+        return np.concatenate([chainer_cpu.functions.softmax(dis(images[i:i + 500])).array[:, 0]
                                for i in range(0, len(images), 500)])
 
 
 def with_fixed_statistics(gen, dis):
-    """A copy of dis whose running averages are the statistics of 256 images of gen."""
-    judge = dis.copy(mode="copy")
-    for link in judge.links():
+    """Returns a copy of dis whose running averages are the statistics of 256 images of gen."""
+    chainer, fixed = chainer_cpu.chainer, dis.copy(mode="copy")
+    for link in fixed.links():
         if hasattr(link, "avg_mean"):
             link.decay = 0  # the running averages become those of the next batch
+    images = generate(gen, latent(0, 256, gen.z_dim))
     with chainer.using_config("train", True), chainer.no_backprop_mode():
-        judge(dcgan.draw(gen, latent(0, 256, gen.z_dim)))
-    return judge
+        fixed(images)
+    return fixed
 
 
-def walk(run, seed=0, steps=9, out=None):
-    """Draws the way from one z to another in images: straight, and along a great circle.
+@command(
+    "walk.png", "walks from one latent vector z to the next, in images",
+    "Three walks, two rows each: straight, where z gets shorter on the way than those of the "
+    "training, and along a great circle, where it keeps its length.",
+    "result --seed 3 --steps 9",
+    seed=SEED, steps=flag("images in a row", type=whole(2, 50)))
+def walk(run, out, seed=0, steps=9):
+    """Draws the way from one z to another in images. Returns the path of the picture.
 
     Three pairs of z, two rows each. The straight way leads through the inside, where the vectors
     are shorter than those of the training; the great circle keeps their length.
     """
     gen, _, epoch = run.networks()
     z = latent(seed, 4, gen.z_dim)
-    rows, labels = [], []
-    for start, end in itertools.pairwise(z):
-        for name, way in ("straight", straight), ("great circle", great_circle):
-            row = way(start, end, steps)
-            rows.append(row)
-            labels += [f"|z| {length:.1f}" for length in np.linalg.norm(row, axis=1)]
-            labels[-steps] = name
-    picture = draw_tiles(_draw(gen, np.concatenate(rows)), labels,
-                         "walk, " + _title(run, epoch, seed), columns=steps, scale=4,
-                         shown=_shown(run))
-    return _save(picture, run, out, "walk.png")
+    ways = {"straight": straight, "great circle": great_circle}
+    walks = np.concatenate([way(start, end, steps) for start, end in itertools.pairwise(z)
+                            for way in ways.values()])
+    save_png(draw_tiles(generate(gen, walks),
+                        [f"|z| {length:.1f}" for length in np.linalg.norm(walks, axis=1)],
+                        "walk, " + _title(run, epoch, seed), columns=steps, scale=4,
+                        display_range=_display_range(run), rows=[*ways] * 3), out)
+    return out
 
 
 def straight(start, end, steps):
-    """steps vectors, float32 (steps, z_dim), evenly from start to end."""
+    """Returns `steps` vectors, float32 (steps, z_dim), evenly from start to end."""
     t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     return (1 - t) * start + t * end
 
 
 def great_circle(start, end, steps):
-    """As straight, but turning evenly from one direction to the other (Shoemake 1985, "slerp").
+    """Returns vectors that turn evenly from start to end (Shoemake 1985, "slerp").
 
     The length goes evenly from one length to the other. Parallel vectors have no one great circle,
     and get the straight way.
@@ -121,7 +153,16 @@ def great_circle(start, end, steps):
     return (direction * ((1 - t) * lengths[0] + t * lengths[1])).astype(np.float32)
 
 
-def nearest(run, n=12, seed=0, data=None, out=None):
+@command(
+    "nearest.png", "samples, each beside the training image nearest to it",
+    "The distance is Euclidean, between images of mean 0 and norm 1, so brightness and contrast do "
+    "not count; the smallest come first. Copies of training images have distances near 0; compare "
+    "those from one training image to the next, in the title (median).",
+    "result --n 12 --seed 3",
+    n=flag("how many", type=whole(1, 1000)), seed=SEED,
+    data=flag("the run's images, if they are not where they were (as --data of trainer.py)",
+              "WHERE"))
+def nearest(run, out, n=12, seed=0, data=None):
     """Draws samples, each beside the training image nearest to it. Returns the picture's path.
 
     Distances are Euclidean, between images of mean 0 and norm 1, so from 0 to 2: as in the picture,
@@ -131,24 +172,25 @@ def nearest(run, n=12, seed=0, data=None, out=None):
     """
     gen, _, epoch = run.networks()
     _, real = run.images(data)
-    images = _draw(gen, latent(seed, n, gen.z_dim))
+    images = generate(gen, latent(seed, n, gen.z_dim))
     index, distance = nearest_of(images, real)
     _, between = nearest_of(real[:1000], real, itself=True)
     order = np.argsort(distance, kind="stable")
-    size = images.shape[3]
+    size, display_range = images.shape[3], _display_range(run)
     pairs = np.ones((n, *images.shape[1:3], 2 * size + 1))
-    pairs[..., :size] = on_scale(images[order], _shown(run))
-    pairs[..., -size:] = on_scale(real[index[order]], _shown(run))
+    pairs[..., :size] = on_scale(images[order], display_range)
+    pairs[..., -size:] = on_scale(real[index[order]], display_range)
     title = (f"sample | nearest of {len(real):,} training images (from one of those to the next: "
-             f"{np.median(between):.3f}), {_title(run, epoch, seed)}")
-    return _save(draw_tiles(pairs, [f"distance {d:.3f}" for d in distance[order]], title,
-                            columns=4, scale=4, shown=(0, 1)), run, out, "nearest.png")
+             f"{np.median(between):.3f})\n{_title(run, epoch, seed)}")
+    save_png(draw_tiles(pairs, [f"distance {d:.3f}" for d in distance[order]], title,
+                        columns=4, scale=4, display_range=(0, 1)), out)
+    return out
 
 
 def nearest_of(images, real, itself=False):
-    """Index of the nearest real image and distance to it, for each image.
+    """Returns the index of the nearest real image and the distance to it, for each image.
 
-    With itself, images are the first real ones, and each one's nearest other is meant.
+    itself: images are the first ones of real, and an image is not its own neighbour.
     """
     a = standardize(images)
     index, product = np.zeros(len(a), int), np.full(len(a), -np.inf)
@@ -165,15 +207,9 @@ def nearest_of(images, real, itself=False):
     return index, np.sqrt(((a - b) ** 2).sum(axis=1))
 
 
-def _shown(run):
-    return networks.shown_range(run.settings)
+def _display_range(run):
+    return networks.display_range(run.settings)
 
 
 def _title(run, epoch, seed):
     return f"epoch {epoch}, {run.caption}, seed {seed}"
-
-
-def _save(picture, run, out, name):
-    path = Path(out or run.path(name))
-    save_png(picture, path)
-    return path

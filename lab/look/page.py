@@ -5,6 +5,7 @@ import math
 import re
 from pathlib import Path
 
+from lab.look.command import command
 from lab.runs import files
 from lab.runs.files import replace_file
 from lab.runs.opened import read_table
@@ -12,6 +13,11 @@ from lab.runs.opened import read_table
 WEB = Path(__file__).with_name("web")
 
 
+@command(
+    files.PAGE, "a page to look at the run, RUN/index.html",
+    "It opens in any browser, without a server or a network, and while the run goes on it takes in "
+    "new epochs by itself. trainer.py writes it too.",
+    "result", left=(files.PAGE, files.PAGE_DATA))
 def write(run):
     """Writes index.html and index.js into the folder of a run, finished or not. Returns the first.
 

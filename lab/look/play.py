@@ -7,12 +7,20 @@ import numpy as np
 
 from lab import networks
 from lab.look import page
+from lab.look.command import command
 from lab.look.generated import with_fixed_statistics
 from lab.networks.layers import convolutions
 from lab.runs import files
 from lab.runs.files import replace_file
 
 
+@command(
+    files.PLAY, "a page that draws with the run's generator, RUN/play.html",
+    "One file, with the networks in it, for any browser, without a server or a network: nine "
+    "images of any seed, the same as those of samples, variations of one, the way from one to "
+    "another, and each to be saved. While the run is not finished, its newest checkpoint is used. "
+    "trainer.py writes it at the end.",
+    "result")
 def write(run):
     """Writes play.html into the folder of a run, finished or not. Returns its path.
 
@@ -46,11 +54,12 @@ def describe(settings, gen, dis):
     shift are float32.
     """
     of = networks.of(settings)
-    draws = convolutions(gen, of.GENERATOR, 1)
-    judges = dis and convolutions(with_fixed_statistics(gen, dis), of.DISCRIMINATOR,
-                                  draws[-1].out_size)
-    return {"generator": [*map(_layer, draws)], "discriminator": judges and [*map(_layer, judges)],
-            "zSize": gen.z_dim, "shown": networks.shown_range(settings)}
+    generator = convolutions(gen, of.GENERATOR, 1)
+    discriminator = dis and convolutions(with_fixed_statistics(gen, dis), of.DISCRIMINATOR,
+                                         settings.size)
+    return {"generator": [*map(_layer, generator)],
+            "discriminator": discriminator and [*map(_layer, discriminator)],
+            "zSize": gen.z_dim, "shown": networks.display_range(settings)}
 
 
 def _layer(c):

@@ -10,78 +10,103 @@ from PIL import Image, ImageDraw, ImageFont
 from lab.runs.files import replace_file
 
 GAP, MARGIN = 12, 18
-TITLE, LABEL = 26, 24  # heights of the lines of text
-SMALL = 10  # letters of a long title; if that is not enough, the picture gets wider
+TITLE, LABEL = 26, 24  # heights of the lines of text, at the sizes of letters below
+LETTERS = 16, 15       # of a title and of a label, in pixels
+SMALLEST = 11          # letters of a long title; if that is not enough, the picture gets wider
+# GitHub makes a picture smaller that is wider than this many pixels. Letters should have LEGIBLE
+# pixels there.
+SHOWN_WIDTH, LEGIBLE = 850, 12
 
 
-def real_labels(prob_real):
-    return None if prob_real is None else [f"real {p:.3f}" for p in prob_real]
+def real_labels(probabilities):
+    """Returns a label for each of D's probabilities of "real", or None for None."""
+    return None if probabilities is None else [f"real {p:.3f}" for p in probabilities]
 
 
-def draw_tiles(images, labels=None, title="", columns=None, scale=6, shown=None):
-    """A grid of images, nearly square unless columns says otherwise, as a PIL image.
+def draw_tiles(images, labels=None, title="", columns=None, scale=6, display_range=None, rows=()):
+    """Returns a grid of images as a PIL image, nearly square unless columns says otherwise.
 
-    images: float (n, 1, h, w), grey, or (n, 3, h, w), colour. shown: as on_scale has it. labels: n
-    lines of text, or none. A pixel of an image becomes scale x scale pixels of the picture if it
-    is 28 pixels high, fewer in larger images.
+    images: float (n, 1, h, w), grey, or (n, 3, h, w), colour. display_range: as of on_scale.
+    labels: n texts, or none. rows: a text for each row, beside it. A pixel of an image becomes
+    scale x scale pixels of the picture if it is 28 pixels high, fewer in larger images.
     """
     scale = max(round(28 * scale / images.shape[2]), 1)
-    tiles = to_pixels(images, shown).repeat(scale, axis=1).repeat(scale, axis=2)
+    tiles = to_pixels(images, display_range).repeat(scale, axis=1).repeat(scale, axis=2)
     n, height, width = tiles.shape[:3]
     columns = columns or int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    top = MARGIN + (TITLE if title else 0)
-    label = LABEL if labels else 0
+    grid = columns * (width + GAP) - GAP
+    left = MARGIN
+    for _ in range(2):  # the texts of the rows make the picture wider
+        whole = left + grid + MARGIN
+        size = legible(LETTERS[1] if height > 112 else 13, whole)
+        if labels:  # but no wider than their tiles
+            widest = max(labels, key=len)
+            while size > 13 and load_font(size).getlength(widest) > width + GAP / 2:
+                size -= 1
+        font = load_font(size)
+        left = MARGIN + max((round(font.getlength(text)) + GAP for text in rows), default=0)
+    label = LABEL + max(size - LETTERS[1], 0) if labels else 0
+    letters = legible(LETTERS[0], whole)
+    line = TITLE + letters - LETTERS[0]
+    lines = title.split("\n") if title else []
+    top = MARGIN + line * len(lines)
     picture = Image.new(
         "RGB" if tiles.ndim == 4 else "L",
-        (2 * MARGIN + max(columns * (width + GAP) - GAP, round(load_font(SMALL).getlength(title))),
-         top + rows * (label + height + GAP) - GAP + MARGIN), "white")
+        (max(left + grid, MARGIN + round(max(map(load_font(SMALLEST).getlength, lines), default=0)))
+         + MARGIN, top + -(-n // columns) * (label + height + GAP) - GAP + MARGIN), "white")
     draw = ImageDraw.Draw(picture)
-    draw_title(draw, title, picture.width)
-    font = load_font(15 if height > 112 else 13)
+    for i, text in enumerate(lines):
+        draw_title(draw, text, picture.width, letters, 14 + letters - LETTERS[0] + i * line)
     for i, tile in enumerate(tiles):
-        x = MARGIN + i % columns * (width + GAP)
-        y = top + i // columns * (label + height + GAP)
+        row, column = divmod(i, columns)
+        x, y = left + column * (width + GAP), top + row * (label + height + GAP)
         if labels:
             draw.text((x + width / 2, y + label - 6), labels[i], "#555555", font, anchor="ms")
+        if column == 0 and rows:
+            draw.text((MARGIN, y + label + height / 2), rows[row], "black", font, anchor="lm")
         picture.paste(Image.fromarray(tile), (x, y + label))
     return picture
 
 
-def to_pixels(images, shown=None):
-    """Float (n, 1, h, w) to uint8 (n, h, w), (n, 3, h, w) to (n, h, w, 3), as on_scale has them."""
-    pixels = np.rint(on_scale(images, shown) * 255).astype(np.uint8)
+def legible(size, width):
+    """Returns how large letters must be to be read in a README, in a picture of this width."""
+    return max(size, int(np.ceil(LEGIBLE * width / SHOWN_WIDTH)))
+
+
+def to_pixels(images, display_range=None):
+    """Returns on_scale as uint8: (n, h, w) of (n, 1, h, w), (n, h, w, 3) of (n, 3, h, w)."""
+    pixels = np.rint(on_scale(images, display_range) * 255).astype(np.uint8)
     return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
 
 
-def on_scale(images, shown=None):
-    """Images (n, channels, h, w) as they are shown, float64 from 0 (black) to 1 (white).
+def on_scale(images, display_range=None):
+    """Returns images (n, channels, h, w) as displayed: float64 from 0 (black) to 1 (white).
 
-    shown: the values of black and white, the same for all images. None gives every image a scale of
-    its own, from its lowest value to its highest; a blank one is 0. An image in colour has one
-    scale for its three channels, or its hues would change, and a hundredth of its values is cut at
-    either end: single pixels that overshoot leave the others pale (docs/decisions.md).
+    display_range: the values of black and white, the same for all images. None gives every image a
+    scale of its own, from its lowest value to its highest; a blank one is 0. An image in colour has
+    one scale for its three channels, or its hues would change, and a hundredth of its values is cut
+    at either end: single pixels that overshoot leave the others pale (docs/decisions.md).
     """
     images = np.asarray(images, np.float64)
-    if shown is None:
+    if display_range is None:
         cut = 0.01 if images.shape[1] == 3 else 0
         low, high = np.quantile(images, (cut, 1 - cut), axis=(1, 2, 3), keepdims=True)
     else:
-        low, high = shown
+        low, high = display_range
     span = high - low
     return ((images - low) / np.where(span > 0, span, 1)).clip(0, 1)
 
 
-def draw_title(draw, text, width, size=16, baseline=14):
-    """A line at the top of a picture, in smaller letters if it would not fit."""
-    while size > SMALL and draw.textlength(text, load_font(size)) > width - 2 * MARGIN:
+def draw_title(draw, text, width, size=LETTERS[0], baseline=14):
+    """Draws a line of text at the top of a picture, in smaller letters if it would not fit."""
+    while size > SMALLEST and draw.textlength(text, load_font(size)) > width - 2 * MARGIN:
         size -= 1
     draw.text((MARGIN, MARGIN + baseline), text, "black", load_font(size), anchor="ls")
 
 
 @functools.cache
 def load_font(size):
-    """DejaVu Sans, which comes with matplotlib: the same letters on every machine."""
+    """Loads DejaVu Sans, which comes with matplotlib: the same letters on every machine."""
     # Found without importing matplotlib, which --help would wait for.
     (folder,) = importlib.util.find_spec("matplotlib").submodule_search_locations
     return ImageFont.truetype(

@@ -31,27 +31,30 @@ TABLE = {
 }
 
 
+# {size: name in TABLE}. Where two rows have a size, the first has it.
+SIZES = {size: name for name, row in reversed(TABLE.items()) for size in row.sizes}
+
+
 def named(size):
-    """The name in TABLE of the networks for images of size x size. ValueError if there are none."""
-    for name, row in TABLE.items():
-        if size in row.sizes:
-            return name
-    raise ValueError(f"no networks have the size {size}; there are "
-                     f"{', '.join(str(size) for row in TABLE.values() for size in row.sizes)}")
+    """Returns the name in TABLE of the networks for images of this size, or raises ValueError."""
+    if size not in SIZES:
+        raise ValueError(f"no networks have the size {size}; there are "
+                         f"{', '.join(map(str, sorted(SIZES)))}")
+    return SIZES[size]
 
 
 def of(settings):
-    """The module that describes the networks of a run's settings. ValueError for other sizes."""
+    """Returns the module that describes the networks of a run's settings, or raises ValueError."""
     return module(named(settings.size))
 
 
 def module(name):
-    """A module of TABLE, loaded here: it needs Chainer, for which --help does not wait."""
+    """Returns a module of TABLE, loaded only now: it needs Chainer, and --help does not wait."""
     return importlib.import_module(f"lab.networks.{name}")
 
 
 def build(settings):
-    """A new (Generator, Discriminator) of a run's settings, initial weights from NumPy's stream.
+    """Builds the (Generator, Discriminator) of a run's settings, weights from NumPy's stream.
 
     settings: what has z_dim, channels, size (one of TABLE's), and at 28 sizes ("listing" or
     "comment"), as runs.settings.Settings. Raises KeyError, TypeError or ValueError if they mean no
@@ -61,15 +64,15 @@ def build(settings):
 
 
 def value_range(settings):
-    """(black, white): what a pixel of 0 and one of 255 are to the networks of these settings."""
+    """Returns (black, white): what pixels of 0 and 255 are to the networks of these settings."""
     return of(settings).VALUES
 
 
-def shown_range(settings):
-    """value_range(settings), or None if the generator's images do not keep to it."""
+def display_range(settings):
+    """Returns value_range(settings), or None if the generator's images do not keep to it."""
     return of(settings).VALUES if of(settings).BOUNDED else None
 
 
 def map_sizes(settings):
-    """The sizes of the generator's maps, from the first to the image: a list."""
+    """Returns the sizes of the generator's maps, from the first to the image: a list."""
     return of(settings).map_sizes(settings)

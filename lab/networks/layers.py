@@ -1,8 +1,8 @@
-"""The layers of a network in order, as those see them who compute them anew or count them."""
+"""Layers of a network in order, for code that computes them anew or counts their arithmetic."""
 
 from typing import Any, NamedTuple
 
-from chainer_cpu import chainer
+import chainer_cpu
 
 
 class Layer(NamedTuple):
@@ -29,17 +29,17 @@ class Convolution(NamedTuple):
 
 
 def convolutions(network, layers, size):
-    """The layers of a network, each a Convolution, as a list.
+    """Returns the layers of a network, each as a Convolution, in a list.
 
-    size: of the map that it takes; a vector z is one pixel. A linear layer is the deconvolution of
-    one pixel, or the convolution of a whole map into one pixel.
+    size: of the map that the network takes; a vector z is one pixel. A linear layer is the
+    deconvolution of one pixel, or the convolution of a whole map into one pixel.
     """
     found = []
     for layer in layers:
         link, norm = network[layer.link], layer.norm and network[layer.norm]
         W, b, stride, pad = link.W.array, link.b.array, 1, 0
         if W.ndim == 4:
-            up = isinstance(link, chainer.links.Deconvolution2D)
+            up = isinstance(link, chainer_cpu.chainer.links.Deconvolution2D)
             stride, pad = link.stride[0], link.pad[0]
         elif up := size == 1:
             maps = len(norm.gamma.array)

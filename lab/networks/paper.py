@@ -38,12 +38,12 @@ def build(settings):
 
 
 def map_sizes(settings):
-    """At 64 they are 4, 8, 16, 32, 64."""
+    """Returns the sizes of the generator's maps; at 64 they are 4, 8, 16, 32, 64."""
     return [_first(settings.size) * 2**i for i in range(5)]
 
 
 def _first(size):
-    """The size of the generator's first map. Raises ValueError if size is none of SIZES."""
+    """Returns the size of the generator's first map. Raises ValueError if size is none of SIZES."""
     if size not in SIZES:
         raise ValueError(f"size {size} is none of {', '.join(map(str, SIZES))}")
     return size // 16

@@ -34,8 +34,7 @@ REAL, LOCK = "real.png", ".lock"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"
 
 _OWN = (SETTINGS, LOSSES, QUALITY, REAL, PAGE, PAGE_DATA, PLAY, *NETWORKS, "checkpoint-*.npz",
-        "checkpoint-*.damaged", "epoch-*.png", "samples.png", "losses.png", "animation.gif",
-        "strip.png", "walk.png", "nearest.png")
+        "checkpoint-*.damaged", "epoch-*.png")
 
 _TEMPORARY = ".tmp"
 
@@ -81,11 +80,14 @@ def _sync_folder(folder):
             os.close(descriptor)
 
 
-def check_new(folder, overwrite=False):
-    """Raises FolderError unless a new run may be written to folder. Creates nothing."""
+def check_new(folder, overwrite=False, drawn=()):
+    """Raises FolderError unless a new run may be written to folder. Creates nothing.
+
+    drawn: the patterns of the pictures that commands leave in a run's folder.
+    """
     folder = Path(folder)
     if folder.is_dir():
-        if _own_files(folder) and not overwrite:
+        if _own_files(folder, drawn) and not overwrite:
             raise FolderError(f"the folder already holds a run (--out, {folder}); continue it with "
                               "--resume, discard it with --overwrite or choose another --out")
         where = folder
@@ -101,20 +103,27 @@ def check_new(folder, overwrite=False):
                           "--out")
 
 
-def _own_files(folder, suffix=""):
-    return [path for pattern in _OWN for path in sorted(Path(folder).glob(pattern + suffix))]
+def _own_files(folder, drawn, suffix=""):
+    return {path for pattern in (*_OWN, *drawn) for path in Path(folder).glob(pattern + suffix)}
 
 
-def discard(folder):
-    """Removes what a run left in folder, and nothing else."""
-    for path in _own_files(folder):
+def discard(folder, drawn=()):
+    """Removes what a run, and the commands that draw, left in folder, and nothing else.
+
+    drawn: as of check_new. A folder below goes, too, if nothing else is in it.
+    """
+    paths = _own_files(folder, drawn)
+    for path in paths:
         path.unlink()
+    for below in {path.parent for path in paths} - {Path(folder)}:
+        with contextlib.suppress(OSError):
+            below.rmdir()
 
 
-def remove_leftovers(folder):
-    """Removes the temporary files of a run that was killed while writing."""
+def remove_leftovers(folder, drawn=()):
+    """Removes the temporary files of a run that was killed while writing. drawn: as of discard."""
     pattern = f"*{_TEMPORARY}"  # of any process
-    for path in (*_own_files(folder, pattern), *Path(folder).glob(IGNORE + pattern)):
+    for path in (*_own_files(folder, drawn, pattern), *Path(folder).glob(IGNORE + pattern)):
         path.unlink(missing_ok=True)
 
 

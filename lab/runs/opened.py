@@ -6,11 +6,11 @@ Nothing here writes, so a run that is still going on can be looked at.
 import csv
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainer_cpu import chainer
+import chainer_cpu
 from lab import networks
 from lab.images import source
 from lab.images.dataset import Images
@@ -23,8 +23,8 @@ from lab.runs.settings import Settings, read_settings
 class Networks(NamedTuple):
     """A generator, its discriminator or None, and how many epochs they have trained."""
 
-    gen: chainer.Chain
-    dis: chainer.Chain | None
+    gen: Any
+    dis: Any
     epoch: int
 
 
@@ -195,6 +195,7 @@ def _read_arrays(path):
 
 def _fill(network, arrays, path):
     """Loads arrays into network, if they are all there is and all that there should be."""
+    chainer = chainer_cpu.chainer  # loaded only now: --help does not wait for it
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)
     like = {name: np.asarray(array) for name, array in serializer.target.items()}

@@ -30,7 +30,7 @@ def _digit(text):
 
 
 def _size(text):
-    sizes = [str(size) for row in networks.TABLE.values() for size in row.sizes]
+    sizes = [str(size) for size in sorted(networks.SIZES)]
     if text not in sizes:
         raise argparse.ArgumentTypeError(f"'{text}' is not {in_words(sizes, 'or')}")
     return int(text)
@@ -68,8 +68,10 @@ def parse(argv):
         help=f"where images come from: {source.words()} (default: auto)")
     add("--size", type=_size, metavar="N",
         help="width and height of pictures: " + ", ".join(
-            f"{in_words(row.sizes, 'and')} {'have' if row.sizes[1:] else 'has'} {row.label}"
-            for row in networks.TABLE.values()) + "; time grows with the square (default: 28)")
+            f"{in_words(sizes, 'and')} {'have' if sizes[1:] else 'has'} {row.label}"
+            for name, row in networks.TABLE.items()
+            if (sizes := [size for size in row.sizes if networks.SIZES[size] == name])
+            ) + "; time grows with the square (default: 28)")
 
     add = parser.add_argument_group("how to learn").add_argument
     add("--epochs", type=whole(1), metavar="N",

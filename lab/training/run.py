@@ -217,14 +217,14 @@ class Run:
     def draw(self):
         """The picture of this epoch, and before the first one that of the real images."""
         epoch, caption = self.trainer.epoch, self.settings.caption
-        shown = networks.shown_range(self.settings)
+        display_range = networks.display_range(self.settings)
         if epoch == 0:
             self.sample_grid(self.real, None, self.folder / files.REAL,
-                             title=f"real images, {caption}", shown=shown)
-        images = dcgan.draw(self._gens[0], self.z)
-        self.sample_grid(images, dcgan.prob_real(self.trainer.dis, images),
+                             title=f"real images, {caption}", display_range=display_range)
+        images = dcgan.generate(self._gens[0], self.z)
+        self.sample_grid(images, dcgan.probability_of_real(self.trainer.dis, images),
                          files.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}",
-                         shown=shown)
+                         display_range=display_range)
 
     def _arrays(self, state):
         return {**state, "z": self.z,

@@ -10,6 +10,7 @@ from lab import networks
 from lab.cli.console import Console, Interrupted, Signals
 from lab.images import source
 from lab.images.errors import DataError, DataPathError, DataWarning
+from lab.look import commands
 from lab.runs import checkpoint, files
 from lab.runs.checkpoint import CheckpointError
 from lab.runs.files import FolderError
@@ -120,8 +121,8 @@ class Session:
                         self.signals, sample_grid)
         if self.arrays is None:
             # Not sooner: what the folder holds stays until there is something to put in its place.
-            files.discard(self.folder)
-            files.remove_leftovers(self.folder)
+            files.discard(self.folder, commands.LEFT)
+            files.remove_leftovers(self.folder, commands.LEFT)
             self._run.begin()
         else:
             self._run.load(self.arrays, self._columns)
@@ -134,7 +135,7 @@ class Session:
 
     def _check_new(self):
         try:
-            files.check_new(self.folder, self.given.get("overwrite", False))
+            files.check_new(self.folder, self.given.get("overwrite", False), commands.LEFT)
         except FolderError as error:
             raise UsageError(error) from None
 
@@ -157,7 +158,7 @@ class Session:
             raise FolderError(f"no checkpoint to resume from (--out, {self.folder}); start the run "
                               "without --resume")
         self._stack.enter_context(files.locked(self.folder))
-        files.remove_leftovers(self.folder)
+        files.remove_leftovers(self.folder, commands.LEFT)
         arrays, meta = checkpoint.read_newest(self.folder, self.console.warn)
         before = Settings.from_values(meta["settings"], self.folder).to_values()
         self._before, self._columns = before["environment"], meta.get("columns")
