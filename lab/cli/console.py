@@ -66,6 +66,8 @@ class _Bar(tqdm):
     def __str__(self):
         state = {**self.format_dict, "ncols": None}
         width = self.format_dict["ncols"] or sys.maxsize
+        if self.total is None:
+            return self.format_meter(**{**state, "bar_format": "{desc} {elapsed}"})[:width]
         texts = [self.format_meter(**{**state, "bar_format": form.replace("{details}", details)})
                  for form, words in (("{desc} |{bar:10}| {elapsed}<{remaining}, {details}",
                                       self.details),
@@ -115,7 +117,10 @@ class Console:
         self._err.flush()
 
     def bar(self, total: int | None, done: int, what: str, delay: float = 0) -> tqdm:
-        """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds."""
+        """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds.
+
+        total: None if nobody knows it; then there is no time left to show.
+        """
         live = self._err.isatty()
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
                     mininterval=0.1 if live else 30, maxinterval=10 if live else 60, delay=delay,

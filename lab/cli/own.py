@@ -1,12 +1,13 @@
 """Which folders are the project's own, and no place for a user's files."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (".git", "benchmarks", "chainer_cpu", "docs", "lab", "pretrained", "studies", "tests")
 
 
-def is_own(folder):
+def is_own(folder: str | os.PathLike) -> bool:
     """Whether folder is the project's, or one of its own folders, or in one of them.
 
     What users add beside them, such as result/ or my-pictures/, is theirs.

@@ -1,1 +1,1 @@
-"""What is trained on."""
+"""The images that a run trains on, and where they come from."""

@@ -1,4 +1,4 @@
-"""The images that a run trains on: kept as bytes, floats when they are asked for."""
+"""The images that a run trains on, kept as bytes; indexing makes floats of them."""
 
 import functools
 import hashlib
@@ -10,16 +10,16 @@ from lab.images.errors import DataError
 
 # Batch normalization needs at least two images to average over.
 FEWEST = 2
-_PART = 1000  # images of which floats are made at once, where all are wanted
+_PART = 1000  # images; the fingerprint makes floats of so many at a time
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images as bytes, a quarter of the memory that floats take; indexed, those floats.
+    """Images as bytes, which take a quarter of the memory of floats. Indexing returns floats.
 
-    pixels: uint8 (n, channels, size, size). labels: uint8 (n,), the digits 0 to 9, or None where
-    the images are no digits. source: where they are from, in words for a caption. black, white:
-    what a byte of 0 and one of 255 are as floats.
+    pixels: uint8 (n, channels, size, size). labels: uint8 (n,), the digits 0 to 9; None for
+    pictures, which are no digits. source: where the images are from, in words for a caption. black,
+    white: the floats that the bytes 0 and 255 become.
     """
 
     pixels: np.ndarray
@@ -32,7 +32,7 @@ class Images:
         return len(self.pixels)
 
     def __getitem__(self, index) -> np.ndarray:
-        """Some of them as float32, from black to white. index: whatever NumPy takes for axis 0."""
+        """Returns images as float32, from black to white. index: what NumPy takes for axis 0."""
         x = self.pixels[index].astype(np.float32)
         x /= 255
         if (self.black, self.white) != (0, 1):
@@ -42,26 +42,26 @@ class Images:
 
     @property
     def x(self) -> np.ndarray:
-        """All of them as float32."""
+        """All images as float32 (n, channels, size, size), from black to white."""
         return self[:]
 
     def between(self, black: float, white: float) -> "Images":
-        """The same images, with other values for black and white."""
+        """Returns the same images with other floats for black and white."""
         return replace(self, black=black, white=white)
 
     @functools.cached_property
-    def fingerprint(self):
-        """The SHA-256 of the pixels, as float32 from 0 to 1: tells these images from others."""
+    def fingerprint(self) -> str:
+        """The SHA-256 of the pixels as float32 from 0 to 1, by which a run knows its images."""
         digest = hashlib.sha256()
         plain = self.between(0, 1)
         for i in range(0, len(self), _PART):
-            digest.update(plain[i:i + _PART])
+            digest.update(plain[i:i + _PART].data)
         return digest.hexdigest()
 
     def of(self, digit: int | str | None) -> "Images":
-        """Those of digit, 0 to 9; all of them for "all", and where there are no digits.
+        """Returns the images of digit, 0 to 9; all images for "all", None, and of pictures.
 
-        Raises DataError if they are fewer than two.
+        Raises DataError if there are fewer than two of the digit.
         """
         if self.labels is None or digit is None:
             return self

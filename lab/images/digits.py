@@ -1,4 +1,4 @@
-"""The digits that come with scikit-learn: small, and always at hand."""
+"""The 8×8 digits that come with scikit-learn, which need no network."""
 
 import numpy as np
 from PIL import Image
@@ -8,8 +8,9 @@ from lab.images.dataset import Images
 SOURCE = "8×8 digits (scikit-learn)"
 
 
-def read():
-    """The Images of 1,797 digits: 8×8 pixels from 0 to 16, enlarged to MNIST's 20×20 in 28×28."""
+def read() -> Images:
+    """Returns the Images of the 1,797 digits, enlarged to 20×20 in the middle of 28×28, as MNIST's.
+    """
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     digits = load_digits()
@@ -17,5 +18,6 @@ def read():
     pixels = np.zeros((len(small), 1, 28, 28), np.uint8)
     for frame, image in zip(pixels, small, strict=True):
         # Bilinear is blurred beside it, Lanczos leaves ghosts of the stroke in the background
-        frame[0, 4:24, 4:24] = Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC)
+        large = Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC)
+        frame[0, 4:24, 4:24] = np.asarray(large)
     return Images(pixels, digits.target.astype(np.uint8), SOURCE)

@@ -1,17 +1,17 @@
-"""What there is to say about images that cannot be had, or that are not what they seem."""
+"""What there is to say of images that cannot be had, or are not what they seem."""
 
 
 class DataError(Exception):
-    """There are no images to train on; the message is one line for the user."""
+    """There are no images to train on. The message is an error message for the user."""
 
 
 class DataPathError(DataError):
-    """The folder that was named does not exist, is not a folder, or holds none of the IDX files."""
+    """The path that the user gave is no folder, or holds nothing to train on."""
 
 
 class DataWarning(UserWarning):
-    """Images were found, but the user has to know something about them; one line."""
+    """There are images, and something that the user has to know about them."""
 
 
 class Unavailable(Exception):
-    """A source of images gives none at present; the message is the reason."""
+    """A source has no images at present. The message is the reason, within a sentence."""

@@ -43,7 +43,7 @@ _MOST_TEXT = 2**26  # bytes of text, or of a colour profile, in a PNG; Pillow re
 _NEARLY_BLACK = 20
 
 
-def read(folder: str, size: int) -> Images:
+def read(folder: str | os.PathLike, size: int) -> Images:
     """Returns the Images of the pictures in folder and below, as picture.square makes them.
 
     They are grey if in every picture no channel is further than picture.ALIKE from another. Their
@@ -102,9 +102,9 @@ class Found:
     is no picture. unread: {words of UNREAD, or IN_ICLOUD: number of files}.
     """
 
-    paths: list = field(default_factory=list)
-    failures: list = field(default_factory=list)
-    unread: collections.Counter = field(default_factory=collections.Counter)
+    paths: list[str] = field(default_factory=list)
+    failures: list[tuple[str, Exception]] = field(default_factory=list)
+    unread: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def __len__(self):
         """The number of all that is named as a picture; each failed path counts once."""
@@ -125,7 +125,7 @@ def holds(folder: str) -> bool:
     return any(True for _ in _walk(folder))
 
 
-def find(folder: str) -> Found:
+def find(folder: str | os.PathLike) -> Found:
     """Returns the Found of folder and all that is below it, with a bar if that takes long."""
     found = Found()
     with Console("").bar(None, 0, "file", delay=PATIENCE) as bar:
@@ -214,6 +214,6 @@ def _reason(error):
     if isinstance(error, UnidentifiedImageError):
         return "not a picture inside"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        return "too large"
+        return f"too large, more than {Image.MAX_IMAGE_PIXELS / 1e6:,.0f} million pixels"
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return textwrap.shorten(reason, 100, placeholder=" …")

@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from lab.images import mnist
+from lab.images.dataset import Images
 from lab.images.errors import DataError, DataPathError
 
 # Images and labels of the training part, then of the test part.
@@ -22,10 +23,10 @@ FOUR_FILES = "the four IDX files of MNIST"
 _BELOW = ("raw", os.path.join("MNIST", "raw"))
 
 
-def read(folder: str, flag: str):
+def read(folder: str, flag: str) -> Images:
     """Returns the Images of a folder, training part first.
 
-    flag is what named the folder, for error messages. Raises DataPathError without IDX files in it,
+    flag is what gave the folder, for error messages. Raises DataPathError if it holds no IDX files,
     DataError if they are damaged or do not belong together.
     """
     paths = found(folder) or found_below(folder)
@@ -83,7 +84,7 @@ def _read_idx(path, shape):
     """The array in an IDX file, uint8 (n, *shape); shape is (28, 28) for images, () for labels."""
     kind = "images" if shape else "labels"
     raw = _read_bytes(path)
-    # Big-endian: the magic number (8 for uint8, then the number of dimensions), then each dimension
+    # Big-endian: the magic number (8 for uint8, then the number of dimensions), each dimension.
     size = 4 * (2 + len(shape))
     if len(raw) < size:
         raise _wrong("IDX file cut short", path, f"a header of {size} bytes", f"{len(raw)} bytes")

@@ -1,4 +1,4 @@
-"""What MNIST is: known by its checksum.
+"""MNIST, recognised by its checksum.
 
 The post's author trained on "MNIST original": all 70,000 images, 6,903 of them zeros. The IDX files
 and OpenML give these in one order, training part first.
@@ -6,6 +6,9 @@ and OpenML give these in one order, training part first.
 
 import hashlib
 import warnings
+from pathlib import Path
+
+import numpy as np
 
 from lab.images.dataset import Images
 from lab.images.errors import DataWarning
@@ -14,11 +17,11 @@ from lab.images.errors import DataWarning
 MNIST_SHA256 = "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"
 
 
-def images(pixels, labels, origin, place) -> Images:
+def images(pixels: np.ndarray, labels: np.ndarray, origin: str, place: str | Path) -> Images:
     """Returns the Images of pixels, uint8 (n, 28, 28), and labels, uint8 (n,).
 
-    origin names their source in a caption. Warns, with place, if they are not MNIST: Fashion-MNIST
-    has the same files' names and shapes.
+    origin: their source, in words for a caption. place: the path or folder that the warning names
+    if they are not MNIST; Fashion-MNIST's files have the same names and shapes.
     """
     source = f"MNIST ({origin})"
     if sha256(pixels, labels) != MNIST_SHA256:
@@ -28,8 +31,8 @@ def images(pixels, labels, origin, place) -> Images:
     return Images(pixels.reshape(-1, 1, 28, 28), labels, source)
 
 
-def sha256(pixels, labels):
-    """The checksum of all pixels and then all labels."""
-    digest = hashlib.sha256(pixels)
-    digest.update(labels)
+def sha256(pixels: np.ndarray, labels: np.ndarray) -> str:
+    """The SHA-256 of all pixels, then all labels, in hexadecimal digits."""
+    digest = hashlib.sha256(pixels.data)
+    digest.update(labels.data)
     return digest.hexdigest()

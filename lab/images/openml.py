@@ -1,4 +1,4 @@
-"""MNIST from OpenML, asked once and kept in the user's cache folder."""
+"""MNIST from OpenML, downloaded once and kept in the user's cache folder."""
 
 import os
 import socket
@@ -13,14 +13,15 @@ import numpy as np
 import platformdirs
 
 from lab.images import mnist
+from lab.images.dataset import Images
 from lab.images.errors import DataWarning, Unavailable
 
 OPENML_SHAPE = (70_000, 784)
-# Seconds for OpenML to say something. A name may have two addresses, each with its own wait.
+# Seconds to wait for an answer. A host name may have two addresses, each with a wait of its own.
 TIMEOUT = 15
 
 
-def read():
+def read() -> Images:
     """Returns the Images of MNIST: those that are kept, or fetched. Raises Unavailable."""
     path = cache_file()
     arrays = _read_cache(path)
@@ -29,7 +30,8 @@ def read():
               f"{path}", file=sys.stderr, flush=True)
         arrays = _fetch()
         _write_cache(path, *arrays)
-    return mnist.images(*arrays, "OpenML", path)
+    pixels, labels = arrays
+    return mnist.images(pixels, labels, "OpenML", path)
 
 
 def _fetch():
@@ -38,9 +40,9 @@ def _fetch():
 
     timeout = socket.getdefaulttimeout()
     try:
-        # scikit-learn up to 1.7 keeps a damaged download and fails on it ever after: whatever it
-        # keeps is thrown away. It opens addresses without a timeout, and warns before it tries
-        # again, up to seven times: the first failure is enough, or a silent server costs minutes.
+        # scikit-learn up to 1.7 keeps a damaged download and fails on it ever after, so its folder
+        # is a temporary one. It sets no timeout, and tries up to seven times, with a warning before
+        # each: as an error, the first warning ends what would take minutes with a silent server.
         with (tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
               warnings.catch_warnings()):
             warnings.simplefilter("ignore")
@@ -68,9 +70,9 @@ def _fetch():
 
 
 def _reason(error):
-    while isinstance(error, Warning):  # what scikit-learn warned of
+    while isinstance(error, Warning):  # scikit-learn's, of the error in its context
         error = error.__context__
-    if "md5 checksum" in str(error):  # its own sentence names a file that no longer exists
+    if "md5 checksum" in str(error):  # scikit-learn's sentence names a file that is gone
         return "the download does not have the MD5 checksum that OpenML announces"
     return textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" …")
 
@@ -98,7 +100,7 @@ def cache_file() -> Path:
 def _read_cache(path):
     """Returns the pixels and labels that _write_cache wrote; None if there are no sound ones."""
     try:
-        # np.load alone would not close a file that it finds damaged
+        # np.load alone leaves a damaged file open.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
             pixels, labels, digest = kept["pixels"], kept["labels"], str(kept["sha256"])
         if not pixels.dtype == labels.dtype == np.uint8 or pixels.shape != (len(labels), 28, 28):
@@ -117,7 +119,7 @@ def _read_cache(path):
 def _write_cache(path, pixels, labels):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # It gets its name when it is whole and on the disk; two runs may be writing at once
+        # Renamed when it is whole and on the disk: two runs may be writing at once.
         with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
             whole = os.path.join(folder, path.name)
             with open(whole, "wb") as file:

@@ -21,7 +21,7 @@ ALIKE = 2
 
 
 def suffixes() -> set[str]:
-    """The ends of names, in lower case with the dot, of the files that square() reads."""
+    """Returns the ends of the names of files that square() reads: ".png" and so on."""
     Image.init()
     kinds = {*FORMATS, "MPO"}  # which the JPEG format opens
     return {suffix for suffix, kind in Image.registered_extensions().items() if kind in kinds}
@@ -67,10 +67,10 @@ def _square(picture, size):
 
 @functools.lru_cache(64)
 def _to_srgb(profile, space):
-    """The transform from an ICC profile, bytes, of space, "RGB" or "CMYK", to sRGB.
+    """Returns the transform to sRGB from an ICC profile (bytes) of space, "RGB" or "CMYK".
 
-    None if the profile is damaged, of another space, or as good as sRGB: most that are embedded
-    are, and a round trip would change bytes by one.
+    Returns None if the profile is damaged, of another space, or sRGB itself: most profiles are, and
+    a transform would change bytes by one.
     """
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -89,7 +89,7 @@ def _to_srgb(profile, space):
 
 
 def _on_white(picture):
-    """A picture of any mode as RGB."""
+    """Returns a picture of any mode as RGB, on white where it is transparent."""
     transparent = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):  # Pillow would cut the values, not scale them
         values = np.asarray(picture).astype(np.uint32)

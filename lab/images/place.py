@@ -10,7 +10,7 @@ from lab.cli.own import is_own
 from lab.images.errors import DataPathError
 
 
-def folder(path: str, flag: str) -> str:
+def folder(path: str | os.PathLike, flag: str) -> str:
     """Returns the path of a folder of the user's; "~" is home.
 
     flag is what gave the path, for error messages. Raises DataPathError if it is no folder, or one

@@ -10,7 +10,7 @@ from lab.images.dataset import Images
 from lab.images.errors import DataError, DataWarning, Unavailable
 
 
-def load(data: str = "auto", size: int = 28) -> Images:
+def load(data: str | os.PathLike = "auto", size: int = 28) -> Images:
     """Returns the Images that data names, of all digits; pictures as squares of size x size.
 
     data: one of the names in SOURCES, or a folder that holds what a row of it reads. Raises
@@ -31,13 +31,13 @@ def load(data: str = "auto", size: int = 28) -> Images:
     return images
 
 
-def is_pictures(data: str) -> bool:
-    """Whether data is a folder of pictures. Raises DataPathError if it names nothing to read."""
+def is_pictures(data: str | os.PathLike) -> bool:
+    """Whether data is a folder of pictures. Raises DataPathError if it is no name and no folder."""
     return _find(data)[0] == "pictures"
 
 
 def settled(data: str, images: Images) -> str:
-    """Returns the name of the source that gave images: for "auto" the one that it has found.
+    """Returns data, or for "auto" the name of the source from which images came.
 
     A resumed run then does not ask the network for what it began without.
     """
@@ -47,7 +47,7 @@ def settled(data: str, images: Images) -> str:
 
 
 def _auto():
-    """The Images of MNIST_DIR, or of the first of openml and digits that there is."""
+    """Returns the Images of the folder in MNIST_DIR, else of openml, else of digits."""
     if where := os.environ.get("MNIST_DIR"):
         return idx.read(place.folder(where, "MNIST_DIR"), "MNIST_DIR")
     try:
@@ -65,9 +65,9 @@ def _auto():
 class Source:
     """A row of SOURCES.
 
-    words: what --help says. read: returns the Images; of a folder it takes (folder, size).
-    holds: whether a folder is one to read, for sources that are folders; None for those that
-    --data calls by their name.
+    words: what --help says. read: returns the Images; it takes (folder, size) where the source is a
+    kind of folder, else nothing. holds: returns something true for a folder of that kind; None for
+    a source that --data calls by its name.
     """
 
     words: str
@@ -93,14 +93,14 @@ SOURCES = {
 
 
 def words() -> str:
-    """What --help says of --data: the sources by their names, then what a folder may hold."""
+    """Returns what --help says of --data: the named sources, then what a folder may hold."""
     named = [f"{name} {row.words}" for name, row in SOURCES.items() if not row.holds]
     folders = " or ".join(row.words for row in SOURCES.values() if row.holds and row.words)
     return f"{'; '.join(named)}; a PATH is a folder with {folders}"
 
 
 def _find(data):
-    """(name, folder): the row of SOURCES that reads data, and the folder if it takes one."""
+    """Returns (name of the row of SOURCES that reads data, folder; None if --data calls it so)."""
     if data in SOURCES and not SOURCES[data].holds:
         return data, None
     where = place.folder(os.fspath(data), "--data")
