@@ -1,5 +1,6 @@
 """lab/images/folder.py: pictures of all kinds, sound and broken, as squares of one size."""
 
+import io
 import os
 import struct
 import sys
@@ -489,6 +490,39 @@ def test_pictures_that_are_all_alike_are_an_error(tmp_path):
         plain(RED, (30 + i, 50)).save(tmp_path / f"{i}.png")
     with pytest.raises(DataError, match="the 3 pictures .* all alike"):
         folder.read(tmp_path, SIZE)
+
+
+def test_a_file_name_cannot_speak_to_the_terminal(pictures):
+    pictures(plain(RED), "new\nline \U0001f600.png")
+    (pictures.folder / "\x1b[31mred\n.png").write_bytes(b"")
+    with pytest.warns(DataWarning) as caught:
+        assert len(pictures.read()) == 2
+    assert "(the first: \ufffd[31mred\ufffd.png, not a" in str(caught[0].message)
+
+
+def test_pictures_that_vanish_while_they_are_read_are_left_out(pictures, monkeypatch):
+    pictures(plain(RED), "1.png")
+    gone = pictures(plain(GREEN), "2.png")
+    read = picture.square
+    monkeypatch.setattr(picture, "square", lambda *given: gone.unlink(True) or read(*given))
+    with pytest.warns(DataWarning, match=r"1 of 3 pictures .*the first: 2\.png, No such file"):
+        assert len(pictures.read()) == 2
+
+
+def test_whoever_waits_sees_what_is_going_on(pictures, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for i in range(1, 4):
+        pictures(plain(RED), f"{i}.png")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(folder, "PATIENCE", 0)
+    pictures.read()
+    looking, reading = terminal.getvalue().split("\n")[:2]
+    assert looking.split("\r")[-1].strip().startswith("looking for pictures, 4 files 00:0")
+    assert "<" not in looking and "picture 4/4 |" in reading
 
 
 def test_an_interruption_does_not_wait_for_the_other_pictures(pictures, monkeypatch):

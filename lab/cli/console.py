@@ -66,14 +66,13 @@ class _Bar(tqdm):
     def __str__(self):
         state = {**self.format_dict, "ncols": None}
         width = self.format_dict["ncols"] or sys.maxsize
-        if self.total is None:
-            return self.format_meter(**{**state, "bar_format": "{desc} {elapsed}"})[:width]
+        forms = [("{desc} |{bar:10}| {elapsed}<{remaining}, {details}", self.details),
+                 ("{desc} |{bar:10}| {elapsed}<{remaining}", ("",)),
+                 ("{desc} {elapsed}<{remaining}", ("",))]
+        if self.total is None:  # no end, so no bar and no time left
+            forms = [("{desc} {elapsed}", ("",))]
         texts = [self.format_meter(**{**state, "bar_format": form.replace("{details}", details)})
-                 for form, words in (("{desc} |{bar:10}| {elapsed}<{remaining}, {details}",
-                                      self.details),
-                                     ("{desc} |{bar:10}| {elapsed}<{remaining}", ("",)),
-                                     ("{desc} {elapsed}<{remaining}", ("",)))
-                 for details in words]
+                 for form, words in forms for details in words]
         return next((text for text in texts if len(text) < width), texts[-1][:width]) + self._tail
 
     def close(self):
@@ -119,7 +118,7 @@ class Console:
     def bar(self, total: int | None, done: int, what: str, delay: float = 0) -> tqdm:
         """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds.
 
-        total: None if nobody knows it; then there is no time left to show.
+        With total None, the number of steps is not known.
         """
         live = self._err.isatty()
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,

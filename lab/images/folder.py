@@ -31,6 +31,7 @@ UNREAD = {suffix: words for words, suffixes in {
     "of a kind that is not read, such as PSD, SVG or JPEG XL (save them as PNG)":
         ".eps .exr .ico .jxl .psd .qoi .svg .tga .xcf"}.items()
     for suffix in suffixes.split()}
+_NO_PICTURE = ""
 IN_ICLOUD = "in iCloud and not on this disk (download them first)"
 # Seconds after which a bar tells whoever waits.
 PATIENCE = 1
@@ -110,7 +111,7 @@ class Found:
         """The number of all that is named as a picture; each failed path counts once."""
         return len({*self.paths, *(path for path, _ in self.failures)}) + self.unread.total()
 
-    def left_out(self, folder: str) -> str:
+    def left_out(self, folder: str | os.PathLike) -> str:
         """How many are left out, by kind, and what to do; "" if none is."""
         parts = [f"{number:,} {words}" for words, number in self.unread.items()]
         if self.failures:
@@ -126,18 +127,15 @@ def holds(folder: str) -> bool:
 
 
 def find(folder: str | os.PathLike) -> Found:
-    """Returns the Found of folder and all that is below it, with a bar if that takes long."""
+    """Returns the Found of folder and all that is below it."""
     found = Found()
-    with Console("").bar(None, 0, "file", delay=PATIENCE) as bar:
-        for path, what in _walk(folder):
-            if what is None:
-                found.paths.append(path)
-            elif isinstance(what, OSError):
-                found.failures.append((path, what))
-            else:
-                found.unread[what] += 1
-            bar.set_description_str(f"looking for pictures, {bar.n + 1:,} so far", refresh=False)
-            bar.update()
+    for path, what in _walk(folder):
+        if what is None:
+            found.paths.append(path)
+        elif isinstance(what, OSError):
+            found.failures.append((path, what))
+        else:
+            found.unread[what] += 1
     found.paths.sort(key=_place)
     return found
 
@@ -149,27 +147,37 @@ def _walk(folder):
     that links lead to more than once is looked into once: that with the first of its names.
     """
     suffixes, seen, failures = picture.suffixes(), {os.path.realpath(folder)}, []
-    for where, folders, names in os.walk(folder, onerror=failures.append, followlinks=True):
-        below, folders[:] = sorted(folders, key=_place), []
-        for name in below:
-            real = os.path.realpath(os.path.join(where, name))
-            if not name.startswith(".") and name.lower() not in LITTER and real not in seen:
-                seen.add(real)
-                folders.append(name)
-        for name in names:
-            hidden, path = name.startswith("."), os.path.join(where, name)
-            in_icloud = hidden and name.endswith(".icloud")  # .name.png.icloud, a placeholder
-            named = name.removesuffix(".icloud") if in_icloud else name
-            suffix = os.path.splitext(named)[1].lower()
-            if in_icloud and (suffix in suffixes or suffix in UNREAD):
-                yield path, IN_ICLOUD
-            elif hidden or os.path.exists(path) and not os.path.isfile(path):
-                pass  # a pipe, say, in which reading would wait for ever
-            elif suffix in suffixes:
-                yield path, None
-            elif suffix in UNREAD:
-                yield path, UNREAD[suffix]
+    with Console("").bar(None, 0, "looking for pictures", delay=PATIENCE) as bar:
+        for where, folders, names in os.walk(folder, onerror=failures.append, followlinks=True):
+            below, folders[:] = sorted(folders, key=_place), []
+            for name in below:
+                real = os.path.realpath(os.path.join(where, name))
+                if not name.startswith(".") and name.lower() not in LITTER and real not in seen:
+                    seen.add(real)
+                    folders.append(name)
+            for name in names:
+                what = _kind(where, name, suffixes)
+                if what != _NO_PICTURE:
+                    yield os.path.join(where, name), what
+                bar.set_description_str(f"looking for pictures, {bar.n + 1:,} files", refresh=False)
+                bar.update()
     yield from ((error.filename, error) for error in failures)
+
+
+def _kind(where, name, suffixes):
+    """Returns None for a picture of one of suffixes, else words of UNREAD, or _NO_PICTURE."""
+    hidden = name.startswith(".")
+    in_icloud = hidden and name.endswith(".icloud")  # .name.png.icloud, a placeholder
+    named = name.removesuffix(".icloud") if in_icloud else name
+    suffix = os.path.splitext(named)[1].lower()
+    if suffix not in suffixes and suffix not in UNREAD:
+        return _NO_PICTURE
+    if in_icloud:
+        return IN_ICLOUD
+    path = os.path.join(where, name)
+    if hidden or os.path.exists(path) and not os.path.isfile(path):
+        return _NO_PICTURE  # a pipe, say, in which reading would wait for ever
+    return None if suffix in suffixes else UNREAD[suffix]
 
 
 def _place(path):
