@@ -10,6 +10,7 @@ from lab import cli  # noqa: F401, I001 (first: it says in a line which environm
 import sys
 import warnings
 
+from chainer_cpu import SettingError
 from lab.cli.console import Console
 from lab.cli.flags import Parser
 from lab.images.errors import DataError, DataWarning
@@ -65,7 +66,7 @@ def main(argv=None):
                 run = open_run(arguments.pop("run"))
                 console.say(str(command(run, **arguments)))
         return 0
-    except (FolderError, DataError) as error:
+    except (FolderError, DataError, SettingError) as error:
         console.error(error)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

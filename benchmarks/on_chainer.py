@@ -15,7 +15,7 @@ import chainer_cpu
 import dcgan
 import trainer
 from benchmarks.contender import serve
-from chainer_cpu import _queue, _threads
+from chainer_cpu import _queue
 from lab import networks
 from lab.runs import checkpoint
 
@@ -33,7 +33,7 @@ class Ours:
                 | {"BLAS": checkpoint.blas()})
 
     def threads(self):
-        return _threads.count()
+        return chainer_cpu.count_threads()
 
     def write_data(self, path, size, channels, batch):
         random = np.random.RandomState(1)

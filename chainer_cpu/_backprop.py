@@ -14,16 +14,22 @@ from chainer_cpu._queue import queue
 chainer = import_chainer()
 
 
-def grad(outputs, inputs, set_grad=False, **options):
+def grad(outputs, inputs, grad_outputs=None, grad_inputs=None, set_grad=False, retain_grad=False,
+         enable_double_backprop=False, loss_scale=None):
     """Chainer's grad: its arguments, and its values to the last bit, but where there is NaN.
 
     Where there is one output and nothing else is asked for, the gradient between a normalization
     and the ReLU behind it, if nobody sees it, is not made: that saves reading and writing it.
     """
-    path = _path(outputs[0], inputs) if len(outputs) == 1 else []
-    if (options or not path or chainer.get_function_hooks() or chainer.is_debug()
+    path = []
+    if (grad_outputs is None and grad_inputs is None and loss_scale is None
+            and not retain_grad and not enable_double_backprop
+            and _are_variables(outputs) and len(outputs) == 1 and _are_variables(inputs)):
+        path = _path(outputs[0], inputs)
+    if (not path or chainer.get_function_hooks() or chainer.is_debug()
             or not all(_is_plain(function) for function in path)):
-        return chainer.grad(outputs, inputs, set_grad=set_grad, **options)
+        return chainer.grad(outputs, inputs, grad_outputs, grad_inputs, set_grad, retain_grad,
+                            enable_double_backprop, loss_scale)
     found = _backpropagate(outputs[0], path, {x.node for x in inputs})
     gradients = [None if g is None else plain_variable(g)
                  for g in (found.get(x.node) for x in inputs)]
@@ -31,6 +37,10 @@ def grad(outputs, inputs, set_grad=False, **options):
         for x, gradient in zip(inputs, gradients, strict=True):
             x.grad_var = gradient
     return gradients
+
+
+def _are_variables(given):
+    return isinstance(given, (tuple, list)) and all(isinstance(x, chainer.Variable) for x in given)
 
 
 def _is_plain(function):
@@ -60,7 +70,7 @@ def _backpropagate(output, path, wanted):
     users = collections.Counter(x for function in path for x in function.inputs)
     gradients = {output.node: np.ones_like(output.array)}
     done = set()
-    with chainer.using_config("enable_backprop", False), queue:
+    with chainer.using_config("enable_backprop", False), queue():
         for function in reversed(path):
             if function in done:
                 continue
@@ -80,7 +90,7 @@ def _backpropagate(output, path, wanted):
             if isinstance(function, FirstOrder):
                 found = function.checked_gradients(indexes, gys[0], **options)
             else:
-                queue.flush()
+                queue().flush()
                 found = [None if g is None else g.array for g in function._backward_target_inputs(
                     indexes, tuple(None if gy is None else plain_variable(gy)
                                    for gy in gys))]
@@ -88,5 +98,5 @@ def _backpropagate(output, path, wanted):
                 x = function.inputs[i]
                 if gx is not None:
                     gradients[x] = added(gradients[x], gx) if x in gradients else gx
-        queue.flush()  # in another open queue, too: who asked for them will look
+        queue().flush()  # in another open queue, too: who asked for them will look
     return gradients

@@ -5,11 +5,15 @@ folder is changed; each shim names what broke, since when, and how to see that i
 """
 
 import functools
+import os
 import sys
 import types
 import warnings
 
+import numba
 import numpy
+
+from chainer_cpu import SettingError
 
 
 def _restore_numpy_sctypes():
@@ -28,6 +32,18 @@ def _restore_numpy_sctypes():
             "complex": [numpy.complex64, numpy.complex128, numpy.clongdouble],
             "others": [bool, object, bytes, str, numpy.void],
         }
+
+
+def _restore_numpy_float():
+    """Gives NumPy its old name of Python's float back.
+
+    Broke with NumPy 1.24, which removed ``numpy.float``; ``chainer/functions/array/
+    resize_images.py`` reads it when it is called.
+    No longer needed once ``python -c "import numpy; numpy.float"`` works or Chainer has stopped
+    asking.
+    """
+    if not hasattr(numpy, "float"):
+        numpy.float = float
 
 
 def _skip_environment_check():
@@ -62,7 +78,10 @@ def _forget_frames():
 @functools.cache
 def import_chainer():
     """Returns the ``chainer`` module, imported with the shims in place."""
+    if numba.config.DISABLE_JIT:
+        raise SettingError("NUMBA_DISABLE_JIT", os.environ.get("NUMBA_DISABLE_JIT", "1"), "0")
     _restore_numpy_sctypes()
+    _restore_numpy_float()
     _skip_environment_check()
     with warnings.catch_warnings():
         # Since Python 3.12 the compiler speaks of "\d" in Chainer's strings, once, when it first

@@ -174,17 +174,3 @@ def pause(typingctx):
         return context.get_dummy_value()
 
     return types.void(), codegen
-
-
-def compiled(compiler, *args, **options):
-    """A decorator that keeps the compiled code on the disk if there is a place for it.
-
-    Numba compiles anew when the file of the function has changed, but not for a change in this
-    one: whoever changes an intrinsic deletes chainer_cpu/__pycache__.
-    """
-    def compile_(function):
-        try:
-            return compiler(*args, cache=True, **options)(function)
-        except RuntimeError:  # neither this folder nor the user's own can be written to
-            return compiler(*args, **options)(function)
-    return compile_

@@ -25,10 +25,11 @@ Why compiled and not NumPy's: docs/decisions.md, "Compiled kernels".
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, from_dtype, njit, types
 from numba.extending import intrinsic
 
-from chainer_cpu._intrinsics import compiled, pointer
+from chainer_cpu._compile import callback
+from chainer_cpu._intrinsics import pointer
 
 # A job: addresses of up to FLOATS arrays of the kernel's dtype and OTHERS of int64 or float64, then
 # the arrays' sizes in the same order, up to NUMBERS whole numbers, what computes it, and how many
@@ -60,7 +61,7 @@ class kernel:
     def _compile(self, dtype):
         # A pointer's type is how the loop hears of the dtype.
         signature = types.void(types.intp, types.intp, types.CPointer(from_dtype(dtype)))
-        code = compiled(cfunc, signature, error_model="numpy")(self.function)
+        code = callback(self.function, signature)
         self.code[dtype], self.addresses[dtype] = code, code.address
         return code.address
 

@@ -139,7 +139,7 @@ def added(x, y):
     """x + y."""
     alike = x.dtype == y.dtype and x.dtype in DTYPES and x.strides == y.strides
     if not alike or not (x.flags.c_contiguous or is_pixel_major(x)):
-        queue.flush()
+        queue().flush()
         return x + y
     (x, back), (y, _) = dense_view(x), dense_view(y)
     out = empty(x.shape, x.dtype)
@@ -154,8 +154,8 @@ def is_pixel_major(x):
 
 def dense(x):
     """x as a dense array, which may be one that waits for its numbers."""
-    if not x.flags.c_contiguous and queue.needs(x):
-        queue.flush()
+    if not x.flags.c_contiguous and queue().needs(x):
+        queue().flush()
     return np.asarray(x, order="C")
 
 

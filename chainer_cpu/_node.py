@@ -3,7 +3,7 @@
 import weakref
 
 from chainer_cpu._compat import import_chainer
-from chainer_cpu._queue import queue
+from chainer_cpu._queue import check, queue
 
 chainer = import_chainer()
 
@@ -17,15 +17,17 @@ def plain_variable(array, requires_grad=False):
 
 
 class _Waiting(chainer.Variable):
-    """A variable whose numbers wait in the queue until somebody looks at them."""
+    """A variable whose numbers wait in a thread's queue until that thread looks at them."""
 
     @property
     def raw_array(self):
-        queue.flush()
+        check(self.ticket)
+        queue().flush()
         return self._data[0]
 
     def __copy__(self):
-        queue.flush()
+        check(self.ticket)
+        queue().flush()
         return super().__copy__()
 
 
@@ -42,6 +44,7 @@ class FirstOrder:
 
     follows: tuple[int, ...] = ()
     floating = False
+    ticket = None  # of the queue in which the output may wait
 
     def apply(self, inputs):
         if chainer.get_function_hooks() or self._n_local_function_hooks or chainer.is_debug():
@@ -53,15 +56,18 @@ class FirstOrder:
 
     def forward(self, inputs):
         """For Chainer's apply, which may look at the output, or has hooks that do."""
-        with queue:
+        with queue():
             y = self.values(inputs)
-            queue.flush()
+            queue().flush()
         return y,
 
     def _apply(self, inputs):
         """What Chainer's apply does for one output where ``functions.is_fast`` has looked."""
+        for x in inputs:
+            if type(x) is _Waiting:
+                check(x.ticket)
         arrays = [x._data[0] for x in inputs]  # x.array would look at it
-        with queue:
+        with queue():
             array = self.values(arrays)
         y = plain_variable(array, any([x.requires_grad for x in inputs]))
         self._input_layouts, self._output_layouts = (None,) * len(inputs), (None,)
@@ -77,8 +83,9 @@ class FirstOrder:
                 y.node.data = array
                 self._retained_output_data = array,
             self.lazy_grad_sum = chainer.config.lazy_grad_sum
-        if queue.depth:
+        if queue().depth:
             y.__class__ = _Waiting
+            y.ticket = self.ticket = queue().ticket()
         return y
 
     def backward(self, indexes, grad_outputs):
@@ -86,13 +93,15 @@ class FirstOrder:
             raise RuntimeError(
                 f"no second-order gradients ({self.label}, enable_double_backprop=True); "
                 "use Chainer's own functions and links for this network")
-        with queue:
+        with queue():
             found = self.checked_gradients(indexes, grad_outputs[0].array)
-            queue.flush()
+            queue().flush()
         return tuple([plain_variable(g) for g in found])
 
     def checked_gradients(self, indexes, gy, **options):
         """What ``gradients`` yields, arrays, for a gradient of any dtype. The queue is open."""
+        if self.ticket is not None:
+            check(self.ticket)
         shape, dtype = self.output
         if gy.shape != shape:
             raise ValueError(f"a gradient of shape {gy.shape} for an output of shape {shape} "
@@ -101,8 +110,8 @@ class FirstOrder:
             return list(self.gradients(indexes, gy, **options))
         if self.floating:
             type_check.expect(type_check.get_types((gy,), "gy", False)[0].dtype.kind == "f")
-        queue.flush()
+        queue().flush()
         found = list(self.gradients(indexes, gy.astype(dtype), **options))
-        queue.flush()
+        queue().flush()
         return [g.astype(gy.dtype if i in self.follows else dtype, copy=False)
                 for i, g in zip(indexes, found, strict=True)]

@@ -203,7 +203,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         normalize(self.x, self.statistics, y)
         for array, moved in zip(given, running, strict=False):
             if moved is not array:
-                queue.flush()
+                queue().flush()
                 array[...] = moved
         return y.reshape(x.shape) if x.ndim == 2 else y.transpose(2, 3, 0, 1)
 
@@ -214,7 +214,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         sums, _ = totals(_moments, (self.x,), 2)
         if self.comm is None:
             return rows, first, sums
-        queue.flush()
+        queue().flush()
         # Each process has a first row of its own; what they add up is about zero.
         offset = sums[0] / rows
         mean, var = first + offset, sums[1] / rows - offset * offset
@@ -229,7 +229,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
             _normalize_sums, (gy, self.x, self.statistics, slope), 2)
         if 0 in indexes:
             if self.comm is not None:
-                queue.flush()
+                queue().flush()
                 sums = np.ascontiguousarray(self.comm.allreduce(sums))
             gx = empty(self.x.shape, self.x.dtype)
             normalize_backward(gy, self.x, self.statistics, slope, gx, sums, self.rows)

@@ -6,10 +6,11 @@ import threading
 import time
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from chainer_cpu import _memory, _threads
-from chainer_cpu._intrinsics import compiled, load
+from chainer_cpu._compile import compiled
+from chainer_cpu._intrinsics import load
 from chainer_cpu._kernels import FLOATS, JOB, NUMBERS, OTHERS
 
 # Less work than this is done by the calling thread.
@@ -23,7 +24,7 @@ _lock = threading.RLock()
 _HEAD = object.__basicsize__
 
 
-@compiled(njit, types.void(types.int64[:, ::1], *[types.int64] * 4))
+@compiled(types.void(types.int64[:, ::1], *[types.int64] * 4))
 def _look_up(table, begin, end, columns, head):
     """Replaces the addresses of arrays by those of their data: some rows, the first columns."""
     for i in range(begin, end):
@@ -45,29 +46,30 @@ _ZEROS = [(0,) * n for n in range(NUMBERS + 1)]
 _pack = struct.Struct(f"{_ROW}q").pack_into
 
 
-class _Queue(threading.local):
-    """While it is open, the kernels that are run wait, and nobody may look at what they make.
+class Queue:
+    """A thread's. While it is open, kernels wait, and nobody may look at what they make.
 
     They run in one call when it is closed, or flushed: Python, which finds its cache full of images
-    when it comes back from a kernel, comes back only once. Each thread has its own.
+    when it comes back from a kernel, comes back only once.
     """
 
     def __init__(self):
+        self.thread = threading.get_ident()
         self.table, self.waiting = np.zeros((256, _ROW), np.int64), 0
         self.jobs = self.table.view(JOB)[:, 0]
         self.blocks = []  # what the jobs need is kept alive, though not kept from later jobs
-        self.depth = 0
+        self.depth = self.flushes = 0
 
     def __enter__(self):
         if not self.depth:
-            _memory.waiting[threading.get_ident()] = self.blocks
+            _memory.waiting[self.thread] = self.blocks
         self.depth += 1
 
     def __exit__(self, *_):
         self.depth -= 1
         if not self.depth:
             self.flush()
-            _memory.waiting.pop(threading.get_ident(), None)
+            _memory.waiting.pop(self.thread, None)
 
     def add(self, job, arrays):
         """Adds a job: JOB's numbers, but addresses of arrays in the place of their data's."""
@@ -95,9 +97,31 @@ class _Queue(threading.local):
                 _threads.run(self.jobs, waiting)
                 nanoseconds_in_kernels += time.perf_counter_ns() - start
             self.blocks.clear()
+            self.flushes += 1
+
+    def ticket(self):
+        """What ``check`` takes, for values that the jobs make which wait now."""
+        return self, self.flushes
 
 
-queue = _Queue()
+def check(ticket):
+    """Raises RuntimeError where values of that ticket wait in another thread's queue."""
+    owner, flushes = ticket
+    if owner.flushes == flushes and owner is not queue():
+        raise RuntimeError("a value of another thread's deferred() context, which has not ended")
+
+
+class _OfThread(threading.local):
+    def __init__(self):
+        self.queue = Queue()
+
+
+_of_thread = _OfThread()
+
+
+def queue():
+    """This thread's queue."""
+    return _of_thread.queue
 
 
 def run(kernel, nanoseconds, arrays, numbers=(), others=(), shares=None):
@@ -120,10 +144,10 @@ def run(kernel, nanoseconds, arrays, numbers=(), others=(), shares=None):
         if x.dtype is not dtype and x.dtype != dtype:
             raise TypeError(f"arrays of one dtype, dense, not {[x.dtype for x in arrays]}")
     between, behind = _ZEROS[FLOATS - len(arrays)], _ZEROS[OTHERS - len(others)]
-    queue.add((*map(id, arrays), *between, *map(id, others), *behind,
-               *[x.size for x in arrays], *between, *[x.size for x in others], *behind,
-               *numbers, *_ZEROS[NUMBERS - len(numbers)], kernel.address(dtype), shares),
-              everything)
+    queue().add((*map(id, arrays), *between, *map(id, others), *behind,
+                 *[x.size for x in arrays], *between, *[x.size for x in others], *behind,
+                 *numbers, *_ZEROS[NUMBERS - len(numbers)], kernel.address(dtype), shares),
+                everything)
 
 
 def _after_fork():

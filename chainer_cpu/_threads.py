@@ -1,9 +1,9 @@
 """The threads that share the work of the kernels.
 
-The calling thread works, and helpers of ours with it: as many in all as this process has cores, or
-OMP_NUM_THREADS says. The BLAS that the kernels call runs on one thread while a kernel runs, and is
-given its threads back afterwards: two pools on the same cores were measured to cost more than the
-work (a pool's idle threads spin).
+The calling thread works, and helpers of ours with it: as many in all as this process has
+processors, or OMP_NUM_THREADS says if that is fewer. The BLAS that the kernels call runs on one
+thread while a kernel runs, and is given its threads back afterwards: two pools on the same cores
+were measured to cost more than the work (a pool's idle threads spin).
 """
 
 import collections
@@ -12,14 +12,15 @@ import functools
 import os
 import threading
 
+import joblib
 import numpy as np
 from numba import from_dtype, njit, types
 
-from chainer_cpu import _blas
+from chainer_cpu import SettingError, _blas
+from chainer_cpu._compile import compiled
 from chainer_cpu._intrinsics import (
     add,
     call,
-    compiled,
     flush_denormals,
     load,
     pause,
@@ -33,19 +34,33 @@ from chainer_cpu._kernels import JOB
 PATIENCE = 6000
 
 
+# As many threads as the largest machines have processors; more can only be a slip.
+MOST = 1024
+
+
 def count():
-    """Number of threads: OMP_NUM_THREADS where set, else the cores that this process may use."""
+    """Number of threads: OMP_NUM_THREADS where set, else the processors that this process may use.
+
+    SettingError if OMP_NUM_THREADS is not a number from 1 to MOST, or such numbers with commas
+    between them, of which the first counts.
+    """
     return _count(os.environ.get("OMP_NUM_THREADS"))
 
 
 @functools.cache
 def _count(setting):
-    try:
-        return max(1, int(setting.split(",")[0]))
-    except (AttributeError, ValueError):
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+    if not setting:
+        return _processors()
+    first = setting.split(",")[0].strip()
+    if not first.isdecimal() or not 1 <= int(first) <= MOST:
+        raise SettingError("OMP_NUM_THREADS", setting, f"a number of threads from 1 to {MOST}")
+    return int(first)
+
+
+@functools.cache
+def _processors():
+    """How many processors this process may use: its affinity and a container's quota count."""
+    return joblib.cpu_count()
 
 
 # The threads meet in a few numbers in memory: whoever is free takes the next share. The caller
@@ -78,6 +93,10 @@ _JOB_SIZE, _SLEEPER_SIZE = JOB.itemsize, _SLEEPER.itemsize
 
 _ACQUIRE = _blas.address(ctypes.pythonapi.PyThread_acquire_lock)
 _RELEASE = _blas.address(ctypes.pythonapi.PyThread_release_lock)
+_GIVE_WAY = _blas.address(ctypes.CDLL("kernel32").SwitchToThread if os.name == "nt"
+                          else ctypes.CDLL(None).sched_yield)
+# Pauses after which who waits for a helper gives way to other threads.
+_BRIEF = 200
 
 
 def _records(dtype):
@@ -96,13 +115,13 @@ def _take_shares(meeting):
     restore_control(before)
 
 
-@compiled(njit, types.void(_records(_MEETING), _records(_SLEEPER), _records(_blas.LIBRARY),
-                           _records(JOB), *[types.int64] * 2), nogil=True)
-def lead(meeting, sleepers, libraries, jobs, number, release):
+@compiled(types.void(_records(_MEETING), _records(_SLEEPER), _records(_blas.LIBRARY),
+                     _records(JOB), *[types.int64] * 3), nogil=True)
+def lead(meeting, sleepers, libraries, jobs, number, release, give_way):
     """Runs the first jobs, that many, one after the other, with the threads that are in ``_help``.
 
-    A job of one share is done alone. libraries: see ``_blas.thread_settings``. release: address of
-    the function that frees a lock.
+    A job of one share is done alone. libraries: see ``_blas.thread_settings``. release, give_way:
+    addresses of the functions that free a lock, and that let other threads run.
     """
     for library in libraries:
         library.threads = call(library.get, 0, 0, 0) & 0xFFFF
@@ -124,14 +143,18 @@ def lead(meeting, sleepers, libraries, jobs, number, release):
                         add(asleep, 1)
         _take_shares(meeting)
         store(here + _AT.open, 0)
+        waited = 0
         while load(here + _AT.active):
             pause()
+            waited += 1
+            if waited > _BRIEF:  # the system may have put to sleep whom we wait for
+                call(give_way, 0, 0, 0)
     for library in libraries:
         if library.threads != 1:
             call(library.set, library.threads, 0, 0)
 
 
-@compiled(njit, types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 3), nogil=True)
+@compiled(types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 3), nogil=True)
 def _help(meeting, sleepers, s, acquire, patience):
     """Takes shares of what others lead, for ever; sleeps after patience pauses without work.
 
@@ -168,11 +191,14 @@ def team(threads):
     for s in range(len(sleepers)):
         sleepers[s]["lock"] = lock = allocate()
         ctypes.pythonapi.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
-        threading.Thread(target=_help, args=(meeting, sleepers, s, _ACQUIRE, PATIENCE),
+        threading.Thread(target=_help.made(), args=(meeting, sleepers, s, _ACQUIRE, PATIENCE),
                          name="chainer_cpu", daemon=True).start()
     return meeting, sleepers
 
 
 def run(jobs, number):
     """Runs the first jobs of an array of JOB, that many, and waits for them."""
-    lead(*team(count()), _blas.thread_settings(), jobs, number, _RELEASE)
+    # More threads than processors would only wait for each other. How the work is cut into shares,
+    # and so every result, depends on the number that was asked for.
+    meeting, sleepers = team(min(count(), _processors()))
+    lead(meeting, sleepers, _blas.thread_settings(), jobs, number, _RELEASE, _GIVE_WAY)

@@ -59,7 +59,7 @@ def deferred():
     then. Until its end no array that a function was given may be changed in place, and running
     averages are not moved yet.
     """
-    return queue
+    return queue()
 
 
 def linear(x, W, b=None, n_batch_axes=1):
@@ -125,6 +125,8 @@ def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var
             and x.ndim in (2, 4) and axis in (None, (0, 2, 3)[:x.ndim - 1])
             and all(a is None or a.shape == x.shape[1:2]
                     for a in (gamma, beta, running_mean, running_var))
+            and not isinstance(running_mean, chainer.Variable)
+            and not isinstance(running_var, chainer.Variable)
             # Chainer has the words for a batch of one sample.
             and (x.size > x.shape[1] or comm is not None)
             and (running_mean is None) == (running_var is None)):

@@ -28,13 +28,15 @@ class _TapMajor:
 
     def _initialize_params(self, in_channels):
         super()._initialize_params(in_channels)
-        if isinstance(self.W.array, np.ndarray):
+        if self.W.layout is None and isinstance(self.W.array, np.ndarray):
             self.W.array = np.ascontiguousarray(
                 self.W.array.transpose(2, 3, 0, 1)).transpose(2, 3, 0, 1)
 
 
 class Convolution2D(_TapMajor, stock.Convolution2D):
     def forward(self, x):
+        if self.W.layout is not None:  # of a channel-last compute mode
+            return super().forward(x)
         if self.W.array is None:
             self._initialize_params(x.shape[1])
         return functions.convolution_2d(x, self.W, self.b, self.stride, self.pad,
@@ -43,6 +45,8 @@ class Convolution2D(_TapMajor, stock.Convolution2D):
 
 class Deconvolution2D(_TapMajor, stock.Deconvolution2D):
     def forward(self, x):
+        if self.W.layout is not None:
+            return super().forward(x)
         if self.W.array is None:
             self._initialize_params(x.shape[1])
         return functions.deconvolution_2d(x, self.W, self.b, self.stride, self.pad, self.outsize,

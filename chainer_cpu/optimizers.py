@@ -101,7 +101,7 @@ def _update(rule, rows, decay=1):
     settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps, 1 - decay),
                         np.float32)
     run(_adam, sum(row[0].size for row in rows), (settings,), (), (addresses(rows),))
-    queue.flush()
+    queue().flush()
 
 
 class Adam(stock.Adam):
@@ -249,6 +249,6 @@ def not_finite(params):
         found = np.zeros(len(fast), np.int64)
         run(_not_finite, sum(g.size for g in fast) // 8, (fast[0].ravel("K"),), (),
             (addresses([(g,) for g in fast]), found))
-        queue.flush()
+        queue().flush()
         counts[places] = found
     return counts

@@ -1,5 +1,7 @@
 """functions.grad, which walks the graph itself, against Chainer's grad, byte by byte."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,37 @@ def test_hooks_and_options_are_chainers(losses):
     np.testing.assert_allclose(twice, 2 * F.grad([loss], [gen.l1.W])[0].array, rtol=1e-4, atol=1e-6)
     with pytest.raises(RuntimeError, match="no second-order gradients"):
         F.grad([loss], [gen.l1.W], enable_double_backprop=True)
+
+
+def test_the_arguments_of_grad_are_chainers():
+    assert str(inspect.signature(F.grad)) == str(inspect.signature(chainer.grad))
+
+
+@pytest.mark.parametrize("arguments", [
+    lambda x, y, g: ([y], [x], [g]), lambda x, y, g: ([y], [x], None, [g]),
+    lambda x, y, g: ([y], [x], [g], [g], True), lambda x, y, g: ([y, y], [x], [g, None]),
+    lambda x, y, g: ([y], [x], None, None, True, True), lambda x, y, g: ((y,), (x,))])
+def test_grad_takes_its_arguments_as_chainers_does(arguments):
+    found = []
+    for grad in (F.grad, chainer.grad):
+        x = chainer.Variable(np.arange(6, dtype=np.float32).reshape(2, 3))
+        y = F.relu(F.linear(x, np.eye(3, dtype=np.float32)))
+        g = chainer.Variable(np.full((2, 3), 5, np.float32))
+        gx, = grad(*arguments(x, y, g))
+        found.append((gx.array, x.grad, y.grad))
+    for ours, chainers in zip(*found, strict=True):
+        assert (ours is None) == (chainers is None)
+        assert ours is None or np.array_equal(ours, chainers)
+
+
+@pytest.mark.parametrize("arguments", [
+    lambda x, y: (y, [x]), lambda x, y: ([y], x), lambda x, y: ([y], [x], y),
+    lambda x, y: ([y], [x], [y, y]), lambda x, y: ([y], [x], None, [x, x])])
+def test_what_chainers_grad_refuses_ours_refuses_in_its_words(arguments):
+    x = chainer.Variable(np.ones((2, 3), np.float32))
+    said = []
+    for grad in (F.grad, chainer.grad):
+        with pytest.raises((TypeError, ValueError)) as error:
+            grad(*arguments(x, F.relu(x)))
+        said.append((error.type, str(error.value)))
+    assert said[0] == said[1]

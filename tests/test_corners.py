@@ -11,8 +11,9 @@ import pytest
 
 from chainer_cpu import _memory, _queue, _threads, chainer, optimizers
 from chainer_cpu import functions as F
+from chainer_cpu import links as L
 
-stock = chainer.functions
+stock, stock_links = chainer.functions, chainer.links
 ACTIVATIONS = {
     "relu": lambda m, x: m.relu(x),
     "leaky_relu": lambda m, x: m.leaky_relu(x),
@@ -321,3 +322,35 @@ def test_garbage_may_be_collected_in_the_midst_of_the_bookkeeping(monkeypatch):
     garbage += new
     new.clear()
     assert len(full(302_000, 303_000)) == 2 and not garbage
+
+
+def test_running_averages_may_be_variables():
+    x, found = random(6, 4), []
+    for m in (F, stock):
+        mean, var = (chainer.Variable(np.zeros(4, np.float32)) for _ in range(2))
+        y = m.batch_normalization(x, np.ones(4, np.float32), np.zeros(4, np.float32),
+                                  running_mean=mean, running_var=var)
+        found.append((y.array, mean.array, var.array))
+    for ours, chainers in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, chainers, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Convolution2D", "Deconvolution2D"])
+def test_links_of_a_channel_last_compute_mode_are_made_as_chainers(name):
+    found = []
+    with chainer.using_config("compute_mode", "cudnn_fast"):
+        for m in (L, stock_links):
+            np.random.seed(0)
+            link = getattr(m, name)(3, 4, 3)
+            found.append((link.W.layout, link.W.raw_array))
+    assert found[0][0] == found[1][0] and np.array_equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_images_are_resized(mode):
+    """Chainer's own function reads a name that NumPy has no more."""
+    x = np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2)
+    y = F.resize_images(x, (3, 3), mode=mode, align_corners=True).array
+    assert y[0, 0, ::2, ::2].tolist() == [[0, 1], [2, 3]]
+    if mode == "bilinear":
+        assert y[0, 0, 1].tolist() == [1, 1.5, 2]

@@ -38,8 +38,8 @@ def test_a_step_has_the_same_bytes_whether_its_kernels_wait_or_not(batch, calls,
     waiting = trained(batch).state()
     fewer = len(calls)
     # No queue is ever open: every kernel runs at once, and is a call of its own.
-    monkeypatch.setattr(_queue._Queue, "__enter__", lambda queue: None)
-    monkeypatch.setattr(_queue._Queue, "__exit__", lambda queue, *error: None)
+    monkeypatch.setattr(_queue.Queue, "__enter__", lambda queue: None)
+    monkeypatch.setattr(_queue.Queue, "__exit__", lambda queue, *error: None)
     alone = trained(batch).state()
     assert len(calls) - fewer > 10 * fewer
     assert all(np.array_equal(alone[name], array) for name, array in waiting.items())
@@ -94,7 +94,7 @@ def test_an_error_in_between_leaves_what_was_computed_before():
     with pytest.raises(ZeroDivisionError), F.deferred():
         y = F.relu(x)
         raise ZeroDivisionError
-    assert np.array_equal(y.array, np.maximum(x, 0)) and not _queue.queue.waiting
+    assert np.array_equal(y.array, np.maximum(x, 0)) and not _queue.queue().waiting
 
 
 def test_gradients_too_may_be_asked_for_before_the_end():
@@ -148,3 +148,45 @@ def test_the_stock_functions_take_part():
             y = F.sigmoid(F.linear(F.leaky_relu(h), random(3, 8)))
         found.append(y.array)
     assert np.array_equal(*found)
+
+
+def in_another_thread(function):
+    """What function returns or raises in a thread of its own."""
+    found = []
+
+    def run():
+        try:
+            found.append(function())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.mark.parametrize("look", [
+    lambda y: y.array, lambda y: (y + 1).array, lambda y: F.relu(y).array,
+    lambda y: F.grad([y], [y.creator.inputs[0].get_variable()])], ids=[
+        "array", "Chainer's function", "ours", "gradient"])
+def test_another_thread_sees_no_value_that_waits(look):
+    x = chainer.Variable(random(40, 30))
+    with F.deferred():
+        y = F.relu(x)
+        assert isinstance(in_another_thread(lambda: look(y)), RuntimeError)
+    expected = np.maximum(x.array, 0)
+    assert np.array_equal(y.array, expected)
+    assert np.array_equal(in_another_thread(lambda: y.array), expected)
+
+
+def test_a_generator_closed_from_another_thread_leaves_no_queue_open():
+    def numbers():
+        with F.deferred():
+            yield F.relu(random(5, 5))
+
+    made = numbers()
+    y = next(made)
+    in_another_thread(made.close)
+    assert not _queue.queue().depth and not _queue.queue().waiting and not _memory.waiting
+    assert np.array_equal(y.array, np.maximum(random(5, 5), 0))

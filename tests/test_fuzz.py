@@ -190,7 +190,7 @@ def memory_full_of_nan(monkeypatch):
     """All arrays of the engine come from memory that is used again, and hold NaN at first."""
     def empty(shape, dtype, original=_memory.empty):
         y = original(shape, dtype)
-        _queue.queue.flush()
+        _queue.queue().flush()
         y.fill(np.nan)
         return y
 

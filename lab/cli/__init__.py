@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 NEEDED = ("numpy", "PIL", "tqdm", "chainer", "numba", "scipy", "sklearn", "matplotlib", "filelock",
-          "platformdirs", "threadpoolctl")
+          "platformdirs", "threadpoolctl", "joblib")
 
 
 def from_here(path: str | os.PathLike) -> str:
@@ -19,6 +19,14 @@ def from_here(path: str | os.PathLike) -> str:
         return min(os.path.relpath(path), str(path), key=len)
     except ValueError:  # Windows: on another drive
         return str(path)
+
+
+def _check_variables():
+    """Ends the program where Numba would be none: its loops in Python take hours for a step."""
+    value = os.environ.get("NUMBA_DISABLE_JIT", "").strip()
+    if value not in ("", "0"):
+        script = os.path.basename(sys.argv[0]) or "python"
+        sys.exit(f"{script}: error: nothing can be compiled (NUMBA_DISABLE_JIT, {value}); unset it")
 
 
 def _check_environment():
@@ -35,3 +43,4 @@ def _check_environment():
 
 
 _check_environment()
+_check_variables()

@@ -14,6 +14,10 @@ Both networks take and give images float32 (N, channels, size, size).
 import importlib
 from typing import NamedTuple
 
+import numpy as np
+
+import chainer_cpu
+
 POST_SIZE = 28
 
 
@@ -58,9 +62,10 @@ def build(settings):
 
     settings: what has z_dim, channels, size (one of TABLE's), and at 28 sizes ("listing" or
     "comment"), as runs.settings.Settings. Raises KeyError, TypeError or ValueError if they mean no
-    networks.
+    networks. They are float32, whatever CHAINER_DTYPE says.
     """
-    return of(settings).build(settings)
+    with chainer_cpu.chainer.using_config("dtype", np.float32):
+        return of(settings).build(settings)
 
 
 def value_range(settings):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
+import chainer_cpu
 from lab.cli.version import version
 from lab.runs.files import replace_file
 
@@ -148,7 +149,7 @@ def environment():
 
 
 def blas():
-    """The BLAS in a phrase: library, version, kernel, threads."""
+    """The BLAS in a phrase: library, version, kernel, and the threads that call it."""
     libraries = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
     # NumPy and SciPy each bring one; the networks' products are SciPy's.
     libraries.sort(key=lambda info: "numpy" in info["filepath"])
@@ -156,6 +157,6 @@ def blas():
         return "unknown to threadpoolctl"
     info = libraries[0]
     kernel = f" ({info['architecture']})" if info.get("architecture") else ""
-    threads = info["num_threads"]
+    threads = chainer_cpu.count_threads()
     return (f"{info['internal_api']} {info['version']}{kernel}, "
             f"{threads} thread{'s' * (threads > 1)}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+import chainer_cpu
+from chainer_cpu import SettingError
 from lab import networks
 from lab.cli.console import Console, Interrupted, Signals
 from lab.images import source
@@ -45,6 +47,9 @@ class Session:
         self._stack.enter_context(self.signals)
         self._stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
+        self._stack.enter_context(self.console.hearing(chainer_cpu.CacheWarning))
+        self._stack.enter_context(chainer_cpu.before_compiling(
+            lambda: self.console.say("compiling, once: about half a minute")))
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -65,7 +70,7 @@ class Session:
         if isinstance(error, Interrupted):
             self.exit_code = 128 + error.number
             return "interrupted before the training began; nothing was lost"
-        if isinstance(error, UsageError):
+        if isinstance(error, (UsageError, SettingError)):
             self.exit_code = 2
             return error
         if isinstance(error, MemoryError):
