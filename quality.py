@@ -16,6 +16,7 @@ from lab.cli.console import Console
 from lab.cli.flags import WEIGHTS, WEIGHTS_HELP, Parser
 from lab.images.errors import DataError, DataWarning
 from lab.runs.files import FolderError
+from lab.runs.opened import open_run
 
 
 def main(argv=None):
@@ -33,7 +34,6 @@ def main(argv=None):
     given = parser.parse_args(argv)
     # Loads Chainer and scikit-learn, which --help does not wait for.
     from lab.judge import measured  # noqa: PLC0415
-    from lab.runs.opened import open_run  # noqa: PLC0415
 
     console = Console(parser.prog)
     try:

@@ -22,7 +22,6 @@ LATE = {
     ("trainer.py", "lab.training.session"),
     ("trainer.py", "tqdm.auto"),  # the bar of a notebook, for which --help does not wait
     ("quality.py", "lab.judge"),
-    ("quality.py", "lab.runs"),
     ("chainer_cpu/_compat.py", "chainer"),
     ("lab/images/digits.py", "sklearn.datasets"),
     ("lab/images/openml.py", "sklearn.datasets"),

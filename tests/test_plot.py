@@ -14,6 +14,7 @@ from PIL import Image
 
 import dcgan
 import plot
+import trainer
 from lab.images import source
 from lab.look import curves, film, generated
 from lab.look.commands import COMMANDS, LEFT
@@ -347,6 +348,14 @@ def test_no_picture_outlives_a_run_that_is_discarded(command, run):
         assert command(name, run)[0] == 0
     files.discard(run, LEFT)
     assert {path.name for path in run.iterdir()} <= {".lock", ".gitignore"}
+
+
+def test_overwriting_a_run_takes_its_pictures_away_too(command, run):
+    for name in "singles", "walk":
+        command(name, run)
+    tiny = ["--data", "digits", "--epochs", "1", "--batch-size", "178", "--quality-every", "0"]
+    assert trainer.main([*tiny, "--overwrite", "--out", str(run)]) == 0
+    assert not (run / "samples").exists() and not (run / "walk.png").exists()
 
 
 def test_what_the_user_has_put_beside_single_samples_outlives_the_run(command, run):
