@@ -5,7 +5,7 @@
 lab/look/commands.py has the others; --help explains them.
 """
 
-from lab import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
+from lab import cli  # noqa: F401, I001 (first: it names the environment that is missing)
 
 import sys
 import warnings

@@ -7,7 +7,7 @@ table has two reference rows: real images that the judge holds out (the ceiling)
 generator, epoch 0 (the floor).
 """
 
-from lab import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
+from lab import cli  # noqa: F401, I001 (first: it names the environment that is missing)
 
 import argparse
 import sys

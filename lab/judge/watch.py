@@ -6,7 +6,7 @@ from lab.judge.figures import best
 
 
 class Watch:
-    """Notices, while a run trains, that it has failed; tells each cause once.
+    """Notices while a run trains that it has failed, and warns once of each cause.
 
     D's loss and probabilities alone do not tell: with the post's recipe they are at 0 and 1 for a
     hundred epochs while the samples get better. So each cause takes two things: what is seen, all
@@ -29,7 +29,8 @@ class Watch:
     def update(self, epoch, loss_dis, prob_real, prob_generated, figures=None):
         """Takes in an epoch's means, and its figures if it was measured. Returns new warnings.
 
-        It wants every epoch: 0 too, with NaN for the means, and those before a run was resumed.
+        Call it for every epoch: for 0, too, with NaN for the means, and for those before a run was
+        resumed.
         """
         sure = all(min(p, 1 - p) < 0.05 for p in (prob_real, prob_generated))
         self._sure = self._sure + 1 if sure else 0
@@ -60,7 +61,7 @@ class Watch:
         return [figures for epoch, figures in self._measured.items() if epoch > start]
 
     def _compare(self, epoch, span):
-        """The best Fréchet distance of the last span epochs, relative to the best before."""
+        """Returns the best distance of the last span epochs, relative to the best before."""
         last = [figures["frechet"] for figures in self._after(epoch - span)]
         before = [figures["frechet"] for figures in self._until(epoch - span)]
         return min(last) / max(min(before, default=math.inf), 1e-9)

@@ -1,4 +1,4 @@
-"""The post's networks (dcgan.py), described."""
+"""Describes the post's networks, which are in dcgan.py."""
 
 import dcgan
 from lab.networks.layers import Layer
