@@ -15,13 +15,11 @@ import sys
 import tempfile
 import time
 
-# First: it takes away what in the environment would hold NumPy's BLAS back.
-from benchmarks.contender import HERE, Contender  # isort: skip
-
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks.arithmetic import gigaflop
+from benchmarks.contender import HERE, Contender
 from lab.cli.flags import Parser, whole
 
 NAMES = {"ours": "this project", "beside": "the other checkout",
@@ -41,16 +39,17 @@ PAUSE = 0.3  # seconds between turns: idle threads of the one before spin for a 
 class Bench:
     """What all tables have in common: who takes part, and how they are measured."""
 
-    def __init__(self, folder, commands, rounds):
+    def __init__(self, folder, commands, rounds, avx2):
         self.data, self.commands, self.rounds = pathlib.Path(folder) / "data.npz", commands, rounds
+        self.avx2 = avx2
         self.versions = {}  # of all that took part
 
     def measure(self, case, names, threads=None, sgemm=None):
         """Measures by turns. Returns {name: Measured}; a list sgemm gets its rate of each round."""
         size, channels, batch = case
         with contextlib.ExitStack() as stack:
-            everyone = [stack.enter_context(Contender(name, *self.commands[name], threads=threads))
-                        for name in names]
+            everyone = [stack.enter_context(Contender(name, *self.commands[name], threads=threads,
+                                                      avx2=self.avx2)) for name in names]
             bar = stack.enter_context(tqdm(
                 desc=f"{size}×{size}, batch {batch}", total=(self.rounds + 1) * len(names),
                 unit=" turns", leave=False, mininterval=0.1 if sys.stderr.isatty() else 30))
@@ -64,7 +63,7 @@ class Bench:
             _compare_losses(measured)
             for number in range(self.rounds):
                 if sgemm is not None:
-                    sgemm.append(sgemm_rate())
+                    sgemm.append(everyone[0].ask("sgemm"))
                 first = number % len(everyone)
                 for contender in everyone[first:] + everyone[:first]:
                     measured[contender.name].turn(number)
@@ -113,16 +112,6 @@ def _compare_losses(measured):
             if not np.allclose(losses, ours, rtol=tolerance, atol=0):
                 sys.exit(f"benchmark.py: error: other losses ({NAMES[name]}, {losses}); "
                          f"ours are {ours}")
-
-
-def sgemm_rate():
-    """GFLOP/s of NumPy's product of two large float32 matrices, the best of five."""
-    a, best = np.ones((3000, 3000), np.float32), np.inf
-    for _ in range(5):
-        begin = time.perf_counter()
-        a @ a
-        best = min(best, time.perf_counter() - begin)
-    return 2 * 3000 ** 3 / best / 1e9
 
 
 def print_table(*rows):
@@ -194,6 +183,8 @@ def main():
                         help=f"some of the tables: {', '.join(TABLES)} (default: all)")
     parser.add_argument("--rounds", type=whole(1), default=7,
                         help="measurements of each (default: 7)")
+    parser.add_argument("--avx2", action="store_true",
+                        help="all compute as on a processor that has AVX2 and no AVX-512")
     args = parser.parse_args()
     chainer = [sys.executable, str(HERE / "on_chainer.py")]
     commands = {"ours": [chainer]}
@@ -209,7 +200,7 @@ def main():
     else:
         print("PyTorch is left out: no Python that has it was given (--torch).")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(folder, commands, args.rounds)
+        bench = Bench(folder, commands, args.rounds, args.avx2)
         for table in args.tables:
             if table in STEPS:
                 steps_table(bench, STEPS[table])

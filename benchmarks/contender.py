@@ -6,6 +6,7 @@ A request is one line, a JSON list of a name and arguments; the answer is one li
     load FILE       answers the versions and the number of threads
     step COUNT      whole training steps on that data; answers seconds, the losses of each, and the
                     seconds of them that were spent outside compiled kernels (ours only, else null)
+    sgemm           answers the GFLOP/s of NumPy's product of two large float32 matrices
     memory          answers the peak resident size so far, in bytes
 """
 
@@ -16,18 +17,21 @@ import subprocess
 import sys
 import time
 
-# Taken away before NumPy is there: they would hold some contenders back, by older instructions or
-# fewer threads, and not the others.
-for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS",
-                 "MKL_NUM_THREADS"):
-    os.environ.pop(variable, None)
-
-import numpy as np  # noqa: E402
+import numpy as np
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None
+
+# By older instructions or fewer threads.
+HOLD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+             "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA",
+             "MKL_ENABLE_INSTRUCTIONS")
+# All of them, by the same.
+AVX2 = {"OPENBLAS_CORETYPE": "Haswell", "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+avx2,+fma", "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -35,12 +39,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 class Contender:
     """The benchmark's end; as a context, it ends the process.
 
-    command runs it, but for its name; root is the project's folder that it is to take.
+    command runs it, but for its name; root is the project's folder that it is to take. With avx2 it
+    computes as on a processor without AVX-512.
     """
 
-    def __init__(self, name, command, root=HERE.parent, threads=None):
+    def __init__(self, name, command, root=HERE.parent, threads=None, avx2=False):
         self.name = name
-        environment = {**os.environ, "PYTHONPATH": str(root)}
+        # Some variables would hold some contenders back, and not the others.
+        environment = {key: value for key, value in os.environ.items() if key not in HOLD_BACK}
+        environment |= {"PYTHONPATH": str(root)} | (AVX2 if avx2 else {})
         if threads:
             environment["OMP_NUM_THREADS"] = str(threads)
         self.process = subprocess.Popen([*command, name], stdin=subprocess.PIPE,
@@ -77,6 +84,8 @@ def serve(contender):
             answer = {"versions": contender.versions(), "threads": contender.threads()}
         elif request == "step":
             answer = _steps(contender, *args)
+        elif request == "sgemm":
+            answer = _sgemm_rate()
         else:
             answer = _peak_memory()
         print(json.dumps(answer), flush=True)
@@ -88,6 +97,16 @@ def _steps(contender, count):
     seconds = time.perf_counter() - begin
     outside = None if inside is None else seconds - (contender.inside() - inside)
     return {"seconds": seconds, "outside": outside, "losses": losses}
+
+
+def _sgemm_rate():
+    """The best of five."""
+    a, best = np.ones((3000, 3000), np.float32), np.inf
+    for _ in range(5):
+        begin = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - begin)
+    return 2 * 3000 ** 3 / best / 1e9
 
 
 def _peak_memory():

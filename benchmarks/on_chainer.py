@@ -10,6 +10,7 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+from numba.core.registry import cpu_target
 
 import chainer_cpu
 import dcgan
@@ -30,7 +31,7 @@ class Ours:
     def versions(self):
         names = ("Chainer", "NumPy", "SciPy", "Numba")
         return ({name: importlib.metadata.version(name.lower()) for name in names}
-                | {"BLAS": checkpoint.blas()})
+                | {"BLAS": checkpoint.blas(), "vector instructions": instructions()})
 
     def threads(self):
         return chainer_cpu.count_threads()
@@ -93,6 +94,13 @@ class Author(Stock):
 
 def _not_finite(parameters):
     return [not np.isfinite(parameter.grad.sum()) for parameter in parameters]
+
+
+def instructions():
+    """The widest vectors that compiled code may use, or the processor that it is compiled for."""
+    _, processor, features = cpu_target.target_context.codegen().magic_tuple()
+    return next((name for name, feature in (("AVX-512", "+avx512f"), ("AVX2", "+avx2"))
+                 if feature in features.split(",")), processor)
 
 
 def build(x):

@@ -4,6 +4,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from chainer_cpu import _blas, _threads
 from chainer_cpu._blas import GEMM, N, T
@@ -33,6 +34,8 @@ _SMALL, _SHORT, _LONG = 1_000_000, 122, 1024
 # With no more rows than these, wide layers stay whole: it is slower, but then a training in batches
 # of 20 rounds as the original's did in 2016, whose third losses hang on that.
 _FEW = 32
+# With up to so many rows, a BLAS that always copies the weights takes most of its time for that.
+_HANDFUL = 8
 
 
 @functools.cache
@@ -73,6 +76,36 @@ class Meetings(NamedTuple):
     W_index: np.ndarray
 
 
+@njit(fastmath={"reassoc", "contract"}, error_model="numpy", no_cpython_wrapper=True)
+def _add_product(x, x_ld, W, W_ld, y, y_ld, rows, inner, cols, transpose):
+    """y += x @ W, or x @ W.T, for a few rows: reads W once, and copies nothing."""
+    if transpose:
+        for c in range(cols):
+            w = W[c * W_ld:c * W_ld + inner]
+            for r in range(rows):
+                row, total = x[r * x_ld:r * x_ld + inner], W.dtype.type(0)
+                for k in range(inner):
+                    total += row[k] * w[k]
+                y[r * y_ld + c] += total
+        return
+    fours = inner - inner % 4
+    for k in range(0, fours, 4):
+        w0, w1 = W[k * W_ld:k * W_ld + cols], W[(k + 1) * W_ld:(k + 1) * W_ld + cols]
+        w2, w3 = W[(k + 2) * W_ld:(k + 2) * W_ld + cols], W[(k + 3) * W_ld:(k + 3) * W_ld + cols]
+        for r in range(rows):
+            a0, a1, a2, a3 = (x[r * x_ld + k], x[r * x_ld + k + 1], x[r * x_ld + k + 2],
+                              x[r * x_ld + k + 3])
+            out = y[r * y_ld:r * y_ld + cols]
+            for c in range(cols):
+                out[c] += (a0 * w0[c] + a1 * w1[c]) + (a2 * w2[c] + a3 * w3[c])
+    for k in range(fours, inner):
+        w = W[k * W_ld:k * W_ld + cols]
+        for r in range(rows):
+            a, out = x[r * x_ld + k], y[r * y_ld:r * y_ld + cols]
+            for c in range(cols):
+                out[c] += a * w[c]
+
+
 @kernel
 def _products(share, shares, job):
     order, first, x_index, W_index = (indexes(job, 0), indexes(job, 1), indexes(job, 2),
@@ -95,7 +128,7 @@ def _products(share, shares, job):
             if owner != share:
                 continue
             beta = zero
-            if len(bias) or first[p] == first[p + 1]:
+            if len(bias) or first[p] == first[p + 1] or not blas:
                 beta = one
                 for r in range(begin, end):
                     row = y.array[p * y.step + r * y.ld:p * y.step + r * y.ld + cols]
@@ -106,6 +139,11 @@ def _products(share, shares, job):
                     else:
                         row[:] = zero
             for i in range(first[p], first[p + 1]):
+                if not blas:
+                    _add_product(x.array[x_index[i] * x.step:], x.ld,
+                                 W.array[W_index[i] * W.step:], W.ld, y.array[p * y.step:], y.ld,
+                                 rows, inner, cols, transpose)
+                    continue
                 for column in range(0, cols, columns):
                     w = W.array.ctypes.data + (W_index[i] * W.step + column * column_step) * size
                     gemm(blas, T if transpose else N, N, columns, end - begin, inner, w, W.ld,
@@ -134,7 +172,7 @@ def products(x, W, y, shape, meetings, bias=None, bias_step=0, transpose=False, 
     run(_products, len(meetings.x_index) * rows * inner * cols // 45,
         (x.array, W.array, y.array, bias),
         (*x[1:], *W[1:], *y[1:], *shape, bias_step, transpose, column_step, columns or cols, pieces,
-         GEMM[dtype]), meetings)
+         0 if rows <= _HANDFUL and not _has_small_products() else GEMM[dtype]), meetings)
 
 
 @kernel

@@ -1,7 +1,6 @@
 """make bench: its contenders compute the same, and it counts what an update needs."""
 
-import os
-import subprocess
+import platform
 import sys
 
 import numpy as np
@@ -16,15 +15,33 @@ from chainer_cpu import chainer
 from lab import networks
 
 
-def test_nothing_in_the_environment_holds_a_contender_back():
-    """OpenBLAS reads it once, when NumPy is loaded."""
-    script = ("import benchmarks.benchmark, threadpoolctl\n"
-              "print([(info['architecture'], info['num_threads']) "
-              "for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas'])")
-    said = [subprocess.run([sys.executable, "-c", script], cwd=HERE.parent, capture_output=True,
-                           text=True, check=True, env={**os.environ, **held}).stdout
-            for held in ({}, {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"})]
-    assert said[0] == said[1] != ""
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Images, z and weights, as all contenders load them."""
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    Ours().write_data(path, 32, 3, 4)
+    return str(path)
+
+
+def versions(data, **options):
+    """What a contender of ours says that it computes with."""
+    with Contender("ours", [sys.executable, str(HERE / "on_chainer.py")], **options) as contender:
+        found = contender.ask("load", data)["versions"]
+        assert contender.ask("sgemm") > 0
+    return found
+
+
+def test_no_contender_is_held_back_but_all_by_avx2(data, monkeypatch):
+    """OpenBLAS and Numba read it once, when they are loaded."""
+    plain = versions(data)
+    for variable, value in (("OPENBLAS_CORETYPE", "Prescott"), ("OPENBLAS_NUM_THREADS", "1"),
+                            ("NUMBA_CPU_NAME", "nehalem")):
+        monkeypatch.setenv(variable, value)
+    assert versions(data) == plain
+    if platform.machine() == "x86_64":
+        held = versions(data, avx2=True)
+        assert held["vector instructions"] == "AVX2"
+        assert "openblas" not in held["BLAS"] or "(Haswell)" in held["BLAS"]
 
 
 def test_a_slow_contender_is_compared_in_the_rounds_that_both_had():
@@ -60,17 +77,16 @@ def test_the_arithmetic_counted_is_that_of_the_networks(size, channels):
     assert gigaflop(size, channels) == pytest.approx(2e-9 * multiplications, rel=1e-12)
 
 
-def test_stock_chainer_in_our_loop_and_in_the_authors_computes_our_losses(tmp_path):
-    path, ours = tmp_path / "data.npz", Ours()
-    ours.write_data(path, 32, 3, 4)
-    with np.load(path) as data:
-        ours.load(dict(data))
+def test_stock_chainer_in_our_loop_and_in_the_authors_computes_our_losses(data):
+    ours = Ours()
+    with np.load(data) as arrays:
+        ours.load(dict(arrays))
     inside = ours.inside()
     expected = [ours.step() for _ in range(2)]
     assert ours.inside() > inside
     for name in ("stock", "author"):
         with Contender(name, [sys.executable, str(HERE / "on_chainer.py")]) as contender:
-            contender.ask("load", str(path))
+            contender.ask("load", data)
             answer = contender.ask("step", 2)
         assert answer["outside"] is None
         np.testing.assert_allclose(answer["losses"][0], expected[0], rtol=1e-4)

@@ -1,7 +1,11 @@
 """Convolution, deconvolution and linear in the corners: what Chainer does there, they do."""
 
 import functools
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from chainer_cpu import _convolution, _linear, _memory, chainer
 from chainer_cpu import functions as F
 
 stock = chainer.functions
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def random(*shape, seed=0):
@@ -149,7 +154,8 @@ def recorded(sizes, shape, dtype, empty=_memory.empty):
 
 @pytest.mark.parametrize("small_products", [False, True])
 @pytest.mark.parametrize("rows, big, small", [
-    (2, 64, 256), (40, 64, 256), (310, 256, 64), (140, 96, 130), (35, 16, 1100)])
+    (2, 64, 256), (1, 6, 70), (8, 30, 33), (40, 64, 256), (310, 256, 64), (140, 96, 130),
+    (35, 16, 1100)])
 def test_wide_layers_have_chainers_values_however_their_products_are_made(
         rows, big, small, small_products, monkeypatch):
     """Whole, by columns where they lie, or by columns laid together: by rows and by the BLAS."""
@@ -165,3 +171,29 @@ def test_wide_layers_have_chainers_values_however_their_products_are_made(
             found.append([y.array, *(g.array for g in chainer.grad([y], inputs, [gy]))])
         for ours, chainers in zip(*found, strict=True):
             np.testing.assert_allclose(ours, chainers, rtol=0, atol=2e-6 * np.abs(chainers).max())
+
+
+TWO_ROWS = """
+import time
+import numpy as np
+from chainer_cpu import _blas, _linear, functions as F
+x, W = np.ones((2, 256, 4, 4), np.float32), np.ones((512, 256, 2, 2), np.float32)
+def seconds(handful):
+    _linear._HANDFUL, times = handful, []
+    for _ in range(20):
+        begin = time.process_time()
+        F.convolution_2d(x, W, stride=2, pad=1)
+        times.append(time.process_time() - begin)
+    return min(times)
+print(seconds(0), seconds(8), *(library.get("architecture") for library in _blas.libraries()))
+"""
+
+
+def test_two_rows_are_not_what_a_blas_copies_all_weights_for():
+    """With AVX2 alone a step at batch 2 took 29 ms of one thread for that, and takes 13."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_ROWS], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "1"})
+    by_blas, by_hand, *architectures = done.stdout.split()
+    if architectures == ["Haswell"]:  # where there is OpenBLAS, on x86
+        assert float(by_hand) < 0.67 * float(by_blas)
