@@ -1,0 +1,67 @@
+"""The measuring of studies/time_to_picture.py, at the smallest size and without PyTorch."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studies.time_to_picture import main
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for i, pixels in enumerate(np.random.RandomState(0).randint(0, 256, (70, 32, 32, 3), np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+def train(folder, pictures, images, *more):
+    return main(["train", str(folder), "--data", str(pictures), "--images", str(images),
+                 "--turn", "64", *more])
+
+
+def figures(folder):
+    with open(folder / "figures.csv", newline="") as file:
+        return [{**row, "seconds": None} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def stopped(pictures, tmp_path_factory):
+    """The folder of a study that was ended after one turn, and called again for another."""
+    folder = tmp_path_factory.mktemp("studies") / "stopped"
+    assert train(folder, pictures, 64) == train(folder, pictures, 128) == 0
+    return folder
+
+
+def test_a_study_that_was_stopped_goes_on_to_the_same_figures(stopped, pictures, tmp_path):
+    assert train(tmp_path / "whole", pictures, 128) == 0
+    assert figures(stopped) == figures(tmp_path / "whole")
+    assert [row["images"] for row in figures(stopped)] == ["64", "128"]
+
+
+def test_without_pytorch_an_error_says_which_contender_broke_off(stopped, pictures, capfd):
+    assert train(stopped, pictures, 128, "--torch", sys.executable) == 1
+    assert "No module named 'torch'" in (error := capfd.readouterr().err)
+    assert error.splitlines()[-1] == ("time_to_picture.py: error: a turn broke off (pytorch); "
+                                      "see above")
+    assert [row["contender"] for row in figures(stopped)] == ["ours", "ours"]
+
+
+def test_another_seed_is_another_study(stopped, pictures, capfd):
+    assert train(stopped, pictures, 128, "--seed", "1") == 1
+    assert "holds another study" in capfd.readouterr().err
+
+
+def test_the_table_has_the_first_measurement_that_was_so_near(tmp_path, capsys):
+    (tmp_path / "figures.csv").write_text(
+        "contender,images,seconds,distance,precision,diversity\n"
+        "ours,6000,10.0,0.75,1,0.1\npytorch,6000,20.0,0.95,1,0.1\n"
+        "ours,12000,20.0,0.58,1,0.1\npytorch,12000,41.0,0.72,1,0.1\nours,18000,30.0,0.82,1,0.1\n")
+    assert main(["tell", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        f"| {tmp_path.name} | ours | 10 s, 6,000 | 20 s, 12,000 | 20 s, 12,000 | not in 18,000 |",
+        f"| {tmp_path.name} | pytorch | 41 s, 12,000 | not in 12,000 | not in 12,000 | "
+        "not in 12,000 |"]
