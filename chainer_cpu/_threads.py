@@ -72,31 +72,33 @@ def _processors():
 _MEETING = np.dtype([(name, np.int64) for name in (
     "open", "next", "active", "shares", "function", "job")])
 
-# A helper never comes back to Python, whose lock it would have to wait for: it sleeps in one of the
-# locks that Python itself is made of, which are the same on every system.
+# A helper sleeps until the meeting is open, the caller until no helper is active. A helper never
+# comes back to Python, whose lock it would have to wait for: all sleep in one of the locks that
+# Python itself is made of, which are the same on every system.
 #
-# asleep  lock  the helper                        the caller, which has opened the meeting
-# 0       held  is awake                          does nothing
-# 1       held  looks once more, then sleeps      takes the 1 away, then frees the lock
-# 0       free  has been called: takes the lock   does nothing
+# asleep  lock  who sleeps here                     who has made what it waits for come true
+# 0       held  is awake                            does nothing
+# 1       held  looks once more, then sleeps        takes the 1 away, then frees the lock
+# 0       free  has been called: takes the lock     does nothing
 #
-# Both may take the 1 away at the same time: the helper, when its last look finds the meeting open,
-# and the caller. Whoever finds 0 was second, and adds 1 again to what is -1 until then: the caller
-# leaves the helper alone, which is awake; the helper takes the lock, which the caller frees.
+# Both may take the 1 away at the same time: the sleeper, when its last look finds that it need not
+# wait, and the other. Whoever finds 0 was second, and adds 1 again to what is -1 until then: the
+# other then leaves alone who is awake; the sleeper takes the lock, which the other frees.
 _SLEEPER = np.dtype([("asleep", np.int64), ("lock", np.int64)])
 
 # Offsets of the numbers that several threads change at once.
-_At = collections.namedtuple("_At", ("open", "next", "active", "asleep"))
-_AT = _At(**{name: field[1] for record in (_MEETING, _SLEEPER)
-             for name, field in (record.fields or {}).items() if name in _At._fields})
+_AT = collections.namedtuple("_At", ("open", "next", "active", "asleep"))(
+    *(_MEETING.fields[name][1] for name in ("open", "next", "active")),
+    _SLEEPER.fields["asleep"][1])
 _JOB_SIZE, _SLEEPER_SIZE = JOB.itemsize, _SLEEPER.itemsize
 
 _ACQUIRE = _blas.address(ctypes.pythonapi.PyThread_acquire_lock)
 _RELEASE = _blas.address(ctypes.pythonapi.PyThread_release_lock)
 _GIVE_WAY = _blas.address(ctypes.CDLL("kernel32").SwitchToThread if os.name == "nt"
                           else ctypes.CDLL(None).sched_yield)
-# Pauses after which who waits for a helper gives way to other threads.
-_BRIEF = 200
+# Who waits for a helper that works pauses, then gives way to other threads after each pause, then
+# sleeps: after so many pauses. The system may have put to sleep whom it waits for.
+_BRIEF, _LONG = 200, 2000
 
 
 def _records(dtype):
@@ -115,13 +117,37 @@ def _take_shares(meeting):
     restore_control(before)
 
 
+@njit
+def _sleep(sleepers, s, acquire, address, value):
+    """Sleeps until somebody calls ``_wake``, or not at all where address holds the value."""
+    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
+    add(asleep, 1)
+    if load(address) == value:
+        if add(asleep, -1) > 0:
+            return
+        add(asleep, 1)
+    call(acquire, sleepers[s].lock, 1, 0)
+
+
+@njit
+def _wake(sleepers, s, release):
+    """Wakes the sleeper if it sleeps."""
+    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
+    if load(asleep) > 0:
+        if add(asleep, -1) > 0:
+            call(release, sleepers[s].lock, 0, 0)
+        else:
+            add(asleep, 1)
+
+
 @compiled(types.void(_records(_MEETING), _records(_SLEEPER), _records(_blas.LIBRARY),
-                     _records(JOB), *[types.int64] * 3), nogil=True)
-def lead(meeting, sleepers, libraries, jobs, number, release, give_way):
+                     _records(JOB), *[types.int64] * 4), nogil=True)
+def lead(meeting, sleepers, libraries, jobs, number, acquire, release, give_way):
     """Runs the first jobs, that many, one after the other, with the threads that are in ``_help``.
 
-    A job of one share is done alone. libraries: see ``_blas.thread_settings``. release, give_way:
-    addresses of the functions that free a lock, and that let other threads run.
+    A job of one share is done alone. The first sleeper is the caller's. libraries: see
+    ``_blas.thread_settings``. acquire, release, give_way: addresses of the functions that wait for
+    a lock, free one, and let other threads run.
     """
     for library in libraries:
         library.threads = call(library.get, 0, 0, 0) & 0xFFFF
@@ -134,34 +160,27 @@ def lead(meeting, sleepers, libraries, jobs, number, release, give_way):
         store(here + _AT.next, 0)
         if this.shares > 1:
             store(here + _AT.open, 1)
-            for s in range(len(sleepers)):
-                asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
-                if load(asleep) > 0:
-                    if add(asleep, -1) > 0:
-                        call(release, sleepers[s].lock, 0, 0)
-                    else:
-                        add(asleep, 1)
+            for s in range(1, len(sleepers)):
+                _wake(sleepers, s, release)
         _take_shares(meeting)
         store(here + _AT.open, 0)
         waited = 0
         while load(here + _AT.active):
             pause()
             waited += 1
-            if waited > _BRIEF:  # the system may have put to sleep whom we wait for
+            if waited > _LONG:
+                _sleep(sleepers, 0, acquire, here + _AT.active, 0)
+            elif waited > _BRIEF:
                 call(give_way, 0, 0, 0)
     for library in libraries:
         if library.threads != 1:
             call(library.set, library.threads, 0, 0)
 
 
-@compiled(types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 3), nogil=True)
-def _help(meeting, sleepers, s, acquire, patience):
-    """Takes shares of what others lead, for ever; sleeps after patience pauses without work.
-
-    acquire: address of the function that waits for a lock.
-    """
+@compiled(types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 4), nogil=True)
+def _help(meeting, sleepers, s, acquire, release, patience):
+    """Takes shares of what others lead, for ever; sleeps after patience pauses without work."""
     here, this = meeting.ctypes.data, meeting[0]
-    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
     while True:
         idle = 0
         while idle < patience:
@@ -170,29 +189,27 @@ def _help(meeting, sleepers, s, acquire, patience):
                 # Looked at again: from here on, the caller waits for us.
                 if load(here + _AT.open):
                     _take_shares(meeting)
-                add(here + _AT.active, -1)
+                if add(here + _AT.active, -1) == 1:
+                    _wake(sleepers, 0, release)
                 idle = 0
             pause()
             idle += 1
-        add(asleep, 1)
-        if load(here + _AT.open):
-            if add(asleep, -1) > 0:
-                continue
-            add(asleep, 1)
-        call(acquire, sleepers[s].lock, 1, 0)
+        _sleep(sleepers, s, acquire, here + _AT.open, 1)
 
 
 @functools.cache
 def team(threads):
     """A meeting and its sleepers, whose helpers are there from now on."""
-    meeting, sleepers = np.zeros(1, _MEETING), np.zeros(threads - 1, _SLEEPER)
+    meeting, sleepers = np.zeros(1, _MEETING), np.zeros(threads, _SLEEPER)
     allocate = ctypes.pythonapi.PyThread_allocate_lock
     allocate.restype = ctypes.c_void_p
     for s in range(len(sleepers)):
         sleepers[s]["lock"] = lock = allocate()
         ctypes.pythonapi.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
-        threading.Thread(target=_help.made(), args=(meeting, sleepers, s, _ACQUIRE, PATIENCE),
-                         name="chainer_cpu", daemon=True).start()
+    for s in range(1, threads):
+        threading.Thread(
+            target=_help.made(), args=(meeting, sleepers, s, _ACQUIRE, _RELEASE, PATIENCE),
+            name="chainer_cpu", daemon=True).start()
     return meeting, sleepers
 
 
@@ -201,4 +218,4 @@ def run(jobs, number):
     # More threads than processors would only wait for each other. How the work is cut into shares,
     # and so every result, depends on the number that was asked for.
     meeting, sleepers = team(min(count(), _processors()))
-    lead(meeting, sleepers, _blas.thread_settings(), jobs, number, _RELEASE, _GIVE_WAY)
+    lead(meeting, sleepers, _blas.thread_settings(), jobs, number, _ACQUIRE, _RELEASE, _GIVE_WAY)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
+from lab.cli import own
 from lab.images import folder, picture, place, source
 from lab.images.errors import DataError, DataPathError, DataWarning
 
@@ -345,6 +346,13 @@ def test_litter_of_network_storage_and_archives_is_left_out(pictures):
                  ".thumbnails/0.jpg", "$RECYCLE.BIN/S-1/x.png", "below/@EADIR/y.jpg"):
         pictures(plain(RED), name)
     pictures(plain(GREEN), "below/1.png")
+    assert [color(square) for square in pictures.read()] == [BLUE, GREEN]
+
+
+def test_the_project_s_own_pictures_below_the_user_s_folder_are_left_out(pictures, monkeypatch):
+    monkeypatch.setattr(own, "ROOT", pictures.folder / "clone")
+    pictures(plain(RED), "clone/docs/pictures/1.png")
+    pictures(plain(GREEN), "clone/my-pictures/1.png")
     assert [color(square) for square in pictures.read()] == [BLUE, GREEN]
 
 

@@ -12,5 +12,10 @@ def is_own(folder: str | os.PathLike) -> bool:
 
     What users add beside them, such as result/ or my-pictures/, is theirs.
     """
-    folder = Path(folder).resolve()
-    return folder == ROOT or any(folder.is_relative_to(ROOT / name) for name in FOLDERS)
+    path = Path(folder).resolve()
+    return path == ROOT or any(path.is_relative_to(own) for own in folders())
+
+
+def folders() -> list[Path]:
+    """Returns the paths of the project's folders beside trainer.py."""
+    return [ROOT / name for name in FOLDERS]

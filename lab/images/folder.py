@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from lab.cli import own
 from lab.cli.console import Console
 from lab.images import picture
 from lab.images.dataset import FEWEST, Images
@@ -146,7 +147,9 @@ def _walk(folder):
     Else it is the words of UNREAD, or the OSError of a folder that cannot be looked into. A folder
     that links lead to more than once is looked into once: that with the first of its names.
     """
-    suffixes, seen, failures = picture.suffixes(), {os.path.realpath(folder)}, []
+    suffixes, failures = picture.suffixes(), []
+    # Below a folder of the user's, the clone's documentation is not among the pictures.
+    seen = {os.path.realpath(folder), *map(str, own.folders())}
     with Console("").bar(None, 0, "looking for pictures", delay=PATIENCE) as bar:
         for where, folders, names in os.walk(folder, onerror=failures.append, followlinks=True):
             below, folders[:] = sorted(folders, key=_place), []

@@ -71,19 +71,19 @@ def _samples(run, n, seed, sort_by_real):
     return images, probabilities, epoch
 
 
-def latent(seed, n, z_dim):
+def latent(seed: int, n: int, z_dim: int) -> np.ndarray:
     """Returns n vectors z, float32 (n, z_dim). The first of them do not depend on n."""
     return np.random.RandomState(seed).uniform(-1, 1, (n, z_dim)).astype(np.float32)
 
 
-def generate(gen, z):
+def generate(gen, z: np.ndarray) -> np.ndarray:
     """Generates images as dcgan.generate does, 500 at a time."""
     chainer = chainer_cpu.chainer
     with chainer.using_config("train", False), chainer.no_backprop_mode():
         return np.concatenate([gen(z[i:i + 500]).array for i in range(0, len(z), 500)])
 
 
-def probability_alone(gen, dis, images):
+def probability_alone(gen, dis, images: np.ndarray) -> np.ndarray:
     """Returns D's probability of "real" for each image, whatever the other images are.
 
     In training D judges an image by the statistics of its whole batch; here the batch is always the
@@ -131,13 +131,13 @@ def walk(run, out, seed=0, steps=9):
     return out
 
 
-def straight(start, end, steps):
+def straight(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     """Returns `steps` vectors, float32 (steps, z_dim), evenly from start to end."""
     t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     return (1 - t) * start + t * end
 
 
-def great_circle(start, end, steps):
+def great_circle(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     """Returns vectors that turn evenly from start to end (Shoemake 1985, "slerp").
 
     The length goes evenly from one length to the other. Parallel vectors have no one great circle,
@@ -187,7 +187,7 @@ def nearest(run, out, n=12, seed=0, data=None):
     return out
 
 
-def nearest_of(images, real, itself=False):
+def nearest_of(images: np.ndarray, real, itself=False) -> tuple[np.ndarray, np.ndarray]:
     """Returns the index of the nearest real image and the distance to it, for each image.
 
     itself: images are the first ones of real, and an image is not its own neighbour.

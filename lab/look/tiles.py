@@ -18,12 +18,13 @@ SMALLEST = 11          # letters of a long title; if that is not enough, the pic
 SHOWN_WIDTH, LEGIBLE = 850, 12
 
 
-def real_labels(probabilities):
+def real_labels(probabilities) -> list[str] | None:
     """Returns a label for each of D's probabilities of "real", or None for None."""
     return None if probabilities is None else [f"real {p:.3f}" for p in probabilities]
 
 
-def draw_tiles(images, labels=None, title="", columns=None, scale=6, display_range=None, rows=()):
+def draw_tiles(images: np.ndarray, labels: list[str] | None = None, title="", columns=None, scale=6,
+               display_range=None, rows=()) -> Image.Image:
     """Returns a grid of images as a PIL image, nearly square unless columns says otherwise.
 
     images: float (n, 1, h, w), grey, or (n, 3, h, w), colour. display_range: as of on_scale.
@@ -68,18 +69,18 @@ def draw_tiles(images, labels=None, title="", columns=None, scale=6, display_ran
     return picture
 
 
-def legible(size, width):
+def legible(size: int, width: int) -> int:
     """Returns how large letters must be to be read in a README, in a picture of this width."""
     return max(size, int(np.ceil(LEGIBLE * width / SHOWN_WIDTH)))
 
 
-def to_pixels(images, display_range=None):
+def to_pixels(images, display_range=None) -> np.ndarray:
     """Returns on_scale as uint8: (n, h, w) of (n, 1, h, w), (n, h, w, 3) of (n, 3, h, w)."""
     pixels = np.rint(on_scale(images, display_range) * 255).astype(np.uint8)
     return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
 
 
-def on_scale(images, display_range=None):
+def on_scale(images, display_range=None) -> np.ndarray:
     """Returns images (n, channels, h, w) as displayed: float64 from 0 (black) to 1 (white).
 
     display_range: the values of black and white, the same for all images. None gives every image a
@@ -113,6 +114,6 @@ def load_font(size):
         os.path.join(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf"), size)
 
 
-def save_png(picture, path):
+def save_png(picture: Image.Image, path):
     """Writes a PIL image, whole or not at all."""
     replace_file(path, lambda file: picture.save(file, "PNG"))

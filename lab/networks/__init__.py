@@ -12,6 +12,7 @@ Both networks take and give images float32 (N, channels, size, size).
 """
 
 import importlib
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -24,9 +25,9 @@ POST_SIZE = 28
 class Row(NamedTuple):
     """What the command line says of a module's networks, before Chainer is loaded."""
 
-    label: str        # whose they are
-    sizes: tuple      # of images, in pixels, that they can have
-    maps: tuple = ()  # values of --maps, where there is a choice
+    label: str                  # whose they are
+    sizes: tuple[int, ...]      # of images, in pixels, that they can have
+    maps: tuple[str, ...] = ()  # values of --maps, where there is a choice
 
 
 TABLE = {
@@ -39,7 +40,7 @@ TABLE = {
 SIZES = {size: name for name, row in reversed(TABLE.items()) for size in row.sizes}
 
 
-def named(size):
+def named(size: int) -> str:
     """Returns the name in TABLE of the networks for images of this size, or raises ValueError."""
     if size not in SIZES:
         raise ValueError(f"no networks have the size {size}; there are "
@@ -47,12 +48,12 @@ def named(size):
     return SIZES[size]
 
 
-def of(settings):
+def of(settings) -> ModuleType:
     """Returns the module that describes the networks of a run's settings, or raises ValueError."""
     return module(named(settings.size))
 
 
-def module(name):
+def module(name: str) -> ModuleType:
     """Returns a module of TABLE, loaded only now: it needs Chainer, and --help does not wait."""
     return importlib.import_module(f"lab.networks.{name}")
 
@@ -68,16 +69,16 @@ def build(settings):
         return of(settings).build(settings)
 
 
-def value_range(settings):
+def value_range(settings) -> tuple[float, float]:
     """Returns (black, white): what pixels of 0 and 255 are to the networks of these settings."""
     return of(settings).VALUES
 
 
-def display_range(settings):
+def display_range(settings) -> tuple[float, float] | None:
     """Returns value_range(settings), or None if the generator's images do not keep to it."""
     return of(settings).VALUES if of(settings).BOUNDED else None
 
 
-def map_sizes(settings):
+def map_sizes(settings) -> list[int]:
     """Returns the sizes of the generator's maps, from the first to the image: a list."""
     return of(settings).map_sizes(settings)

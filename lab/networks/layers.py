@@ -28,7 +28,7 @@ class Convolution(NamedTuple):
     out_size: int
 
 
-def convolutions(network, layers, size):
+def convolutions(network, layers: tuple[Layer, ...], size: int) -> list[Convolution]:
     """Returns the layers of a network, each as a Convolution, in a list.
 
     size: of the map that the network takes; a vector z is one pixel. A linear layer is the
@@ -36,7 +36,8 @@ def convolutions(network, layers, size):
     """
     found = []
     for layer in layers:
-        link, norm = network[layer.link], layer.norm and network[layer.norm]
+        link: Any = network[layer.link]
+        norm: Any = layer.norm and network[layer.norm]
         W, b, stride, pad = link.W.array, link.b.array, 1, 0
         if W.ndim == 4:
             up = isinstance(link, chainer_cpu.chainer.links.Deconvolution2D)
