@@ -12,10 +12,11 @@ import warnings
 import numpy as np
 
 import chainer_cpu
-from lab.cli.console import noting_interrupts
+from lab.cli.console import Console, noting_interrupts
 from lab.images.dataset import Images
 from lab.training import options
-from lab.training.processes import ALONE
+from lab.training.errors import Diverged
+from lab.training.processes import ALONE, is_first
 from plot import sample_grid
 
 REAL, FAKE = 0, 1  # the discriminator's two logits
@@ -23,10 +24,6 @@ REAL, FAKE = 0, 1  # the discriminator's two logits
 # Of the average: after so many images, what it was before them counts half; in the beginning, when
 # G changes fast, after this share of the images so far.
 HALF_LIFE, WARM_UP = 20_000, 0.2
-
-
-class Diverged(ArithmeticError):
-    """A loss or a gradient is NaN or infinite; the message says which."""
 
 
 class Trainer:
@@ -315,10 +312,10 @@ def _check_finite(name, value):
 def main(argv=None):
     """Runs the command line. Returns the exit code: 0, 1, 2 or 128 + a signal's number."""
     given = options.parse(argv)  # exits with 2 on a bad flag
-    # Loads Chainer and scikit-learn, which --help does not wait for.
-    from lab.training.session import Session  # noqa: PLC0415
+    with Console("trainer.py", is_first()).loading("loading        Chainer, some seconds"):
+        from lab.training.session import Session  # noqa: PLC0415 (--help does not wait for it)
 
-    with Session(given, Diverged) as session:  # errors and signals become a line and a code
+    with Session(given) as session:  # errors and signals become a line and a code
         session.open()                         # the folder, and the images in it
         gen, dis = session.networks()          # untrained, from the seed
         settings = session.settings

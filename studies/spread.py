@@ -62,13 +62,13 @@ def steps(work):
     running = trainer.steps(x, 10**9, batch)
     next(running)
     if together.size > 1:
-        processes.Processes.signal(counted, None)  # as a run does after every step
+        processes.Processes.agree_on_signal(counted, None)  # as a run does after every step
     trainer.processes = together
     together.connect(gen, dis)
     for _ in range(2):
         next(running)
     times, end = [], time.perf_counter() + SECONDS
-    while not together.signal(time.perf_counter() > end):  # all stop after the same step
+    while not together.agree_on_signal(time.perf_counter() > end):  # all stop after the same step
         begun = time.perf_counter()
         next(running)
         times.append(time.perf_counter() - begun)

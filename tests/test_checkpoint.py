@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import time
 import zipfile
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import threadpoolctl
 
 from lab.cli.version import version
-from lab.runs import checkpoint
+from lab.runs import checkpoint, files
 from lab.runs.checkpoint import CheckpointError
 from lab.runs.files import replace_file
 
@@ -77,6 +78,51 @@ def test_two_processes_that_write_a_file_at_once_leave_it_whole(tmp_path, monkey
 
     replace_file(path, slow)
     assert path.read_bytes() == b"one's" and list(tmp_path.iterdir()) == [path]
+
+
+def held(times, monkeypatch):
+    """Lets os.replace fail so many times, as on Windows while a virus scanner reads the file."""
+    def replace(source, target):
+        calls.append(target)
+        if len(calls) <= times:
+            raise PermissionError(13, "Permission denied", str(target))
+        return original(source, target)
+
+    calls, original = [], os.replace
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def test_a_file_that_others_hold_for_a_moment_is_replaced_all_the_same(tmp_path, monkeypatch):
+    held(1, monkeypatch)
+    write(tmp_path, 7)
+    assert checkpoint.read(checkpoint.paths(tmp_path)[0])
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_others_hold_for_good_is_an_error_that_names_it(tmp_path, monkeypatch):
+    held(1000, monkeypatch)
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    began = time.monotonic()
+    with pytest.raises(OSError, match="Permission denied.*checkpoint-0007.npz"):
+        write(tmp_path, 7)
+    assert 0.2 < time.monotonic() - began < 2
+    assert not list(tmp_path.iterdir())  # no half file is left
+
+
+def test_a_log_that_others_hold_for_a_moment_gets_its_row(tmp_path, monkeypatch):
+    path, calls, original = tmp_path / "losses.csv", [], open
+    files.write_table(path, ("epoch",), [])
+
+    def held_once(name, mode="r", **named):
+        calls.append(name)
+        if len(calls) == 1:
+            raise PermissionError(13, "Permission denied", str(name))
+        return original(name, mode, **named)
+
+    monkeypatch.setattr("builtins.open", held_once)
+    files.append_row(path, (1,))
+    monkeypatch.undo()
+    assert path.read_text() == "epoch\n1\n"
 
 
 def test_the_newest_is_the_one_with_the_most_epochs_inside(tmp_path):

@@ -23,6 +23,7 @@ from lab import cli as house
 from lab.cli import version
 from lab.images import source
 from lab.judge import figures
+from lab.runs import files
 from trainer import Trainer
 
 HERE = Path(__file__).resolve().parents[1]
@@ -256,6 +257,7 @@ def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypat
 
     original = os.replace
     monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
     code, out, err = cli(*TINY, "--epochs", "1")
     assert code == 0 and f"warning: [Errno 13] Permission denied: 'result/{page}'" in err
     assert "to draw with   result/play.html" in out

@@ -19,7 +19,7 @@ from lab.images import source
 from lab.look import curves, film, generated
 from lab.look.commands import COMMANDS, LEFT
 from lab.look.tiles import to_pixels
-from lab.runs import files
+from lab.runs import claim, files
 from lab.runs.opened import open_run
 from lab.runs.settings import write_settings
 from plot import sample_grid
@@ -346,7 +346,7 @@ def test_help_has_every_parameter_of_the_function_with_its_default(command, name
 def test_no_picture_outlives_a_run_that_is_discarded(command, run):
     for name in COMMANDS:
         assert command(name, run)[0] == 0
-    files.discard(run, LEFT)
+    claim.discard(run, LEFT)
     assert {path.name for path in run.iterdir()} <= {".lock", ".gitignore"}
 
 

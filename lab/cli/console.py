@@ -108,6 +108,16 @@ class Console:
             warnings.showwarning = lambda message, *_, **__: self.warn(message)
             yield
 
+    @contextlib.contextmanager
+    def loading(self, line: str) -> Iterator[None]:
+        """Says what is loaded within it. Ctrl-C ends the program with a message and 130."""
+        self.say(line)
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.error("interrupted; nothing had begun")
+            raise SystemExit(128 + signal.SIGINT) from None
+
     def error(self, line: object) -> None:
         self._message("error", line)
 
@@ -156,15 +166,15 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """Stops by SIGINT, SIGTERM and SIGHUP: at once, or when deferred, at the next safe point.
+    """Stops by SIGINT, SIGTERM and SIGHUP: at once, or after defer() at the next safe point.
 
-    Within the with-block the first signal raises Interrupted, or if .deferred is set is only noted
-    in .received. A second one ends the process on the spot.
+    Within the with-block the first signal raises Interrupted, or after defer() is only noted in
+    .received. A second one ends the process on the spot.
     """
 
     def __init__(self):
         self.received = None
-        self.deferred = False
+        self._deferred = False
 
     def __enter__(self):
         names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
@@ -182,5 +192,15 @@ class Signals:
         if self.received is not None:
             os._exit(128 + number)
         self.received = number
-        if not self.deferred:
+        if not self._deferred:
             raise Interrupted(number)
+
+    def defer(self):
+        """From here on a signal waits in .received."""
+        self._deferred = True
+
+    def stop_at_once(self):
+        """From here on a signal raises Interrupted; one that waits does so now."""
+        self._deferred = False
+        if self.received is not None:
+            raise Interrupted(self.received)

@@ -19,7 +19,7 @@ import threadpoolctl
 
 import chainer_cpu
 from lab.cli.version import version
-from lab.runs.files import replace_file
+from lab.runs.files import patiently, replace_file
 
 FORMAT = 1
 
@@ -50,7 +50,7 @@ def write(folder, epoch, arrays, meta):
         raise OSError(error.errno, f"{error.strerror}, a checkpoint needs {size:.0f} MB",
                       str(path)) from error
     for old in paths(folder)[2:]:
-        old.unlink()
+        patiently(old.unlink)
 
 
 def read(path):
@@ -99,7 +99,7 @@ def read_newest(folder, warn):
                               "without --resume")
     for path, reason in reasons:
         aside = path.with_suffix(".damaged")
-        os.replace(path, aside)
+        patiently(os.replace, path, aside)
         warn(f"a checkpoint is damaged ({path}, {reason}); kept as {aside.name}, an older one is "
              "used")
     arrays, meta = max(good, key=lambda found: (found[1]["epoch"], found[1]["iteration"]))

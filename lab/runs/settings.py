@@ -49,6 +49,11 @@ class Settings:
         digits = "all digits" if self.digit == "all" else f"digit {self.digit}"
         return f"{digits}, {self.data_source}"
 
+    @property
+    def iterations(self):
+        """Per epoch; images that fill no batch are left out."""
+        return self.images // self.batch_size
+
     def to_values(self):
         """A dict of plain values, for JSON."""
         return asdict(self)

@@ -19,6 +19,7 @@ import numpy as np
 import threadpoolctl
 
 import chainer_cpu
+from lab.training.errors import ProcessesError
 
 # What mpiexec tells those whom it starts: Open MPI, Slurm (PMIx), MPICH and its kin (PMI).
 _NUMBER = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
@@ -29,10 +30,6 @@ _SIZE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 # an iteration, which is longer than the first ever takes for picture, figures and checkpoint. MPI
 # ends a job when a process dies; of a cable that was pulled it hears nothing for long.
 TO_MEET, TO_ANSWER = 60, 300
-
-
-class ProcessesError(Exception):
-    """The processes cannot work together; the message is a line for the user."""
 
 
 class Alone:
@@ -55,15 +52,15 @@ class Alone:
     def add_gradients(self, network):
         """Makes every parameter's grad the sum of the processes' ones."""
 
-    def signal(self, received):
+    def agree_on_signal(self, received):
         """The signal to stop that any of the processes has received, or None; the same on all."""
         return received
 
-    def first(self, function, *arguments):
+    def on_first(self, function, *arguments):
         """What function returns on the first process alone, or raises there: on all."""
         return function(*arguments)
 
-    def each(self, function, *arguments):
+    def on_every(self, function, *arguments):
         """What function returns on this process. What it raises on any, it raises on all."""
         return function(*arguments)
 
@@ -133,16 +130,16 @@ class Processes(Alone):
             parameter.grad = part.transpose(np.argsort(order))
             begin += parameter.size
 
-    def signal(self, received):
+    def agree_on_signal(self, received):
         numbers = np.zeros(self.size)
         numbers[self.number] = received or 0
         return int(self.allreduce(numbers).max()) or None
 
-    def first(self, function, *arguments):
+    def on_first(self, function, *arguments):
         outcome = _outcome(function, arguments) if self.number == 0 else None
         return self._take(self._chainermn.bcast_obj(outcome))
 
-    def each(self, function, *arguments):
+    def on_every(self, function, *arguments):
         # One process of each host goes first: what it downloads, the others find.
         leads = self._chainermn.intra_rank == 0
         outcome = _outcome(function, arguments) if leads else None

@@ -3,25 +3,23 @@
 import errno
 import math
 import os
-import shlex
 import shutil
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+import chainer_cpu
 import dcgan
 from lab import networks
-from lab.cli import from_here
 from lab.judge import figures
 from lab.judge.watch import Watch
-from lab.look import page, play
-from lab.runs import checkpoint, files
+from lab.look import commands, page, play
+from lab.runs import checkpoint, claim, files
 from lab.runs.files import FolderError
 from lab.runs.opened import OpenedRun
 from lab.runs.settings import write_settings
+from lab.training import words
 
 # Whoever looks at the page of a run sees new epochs about as soon as they are there; writing it
 # takes some hundredths of a second.
@@ -57,6 +55,7 @@ class Run:
         self.other = figures.distance_of_other(settings.weights)
         self.columns = (*figures.columns(settings.digit), self.other)  # of quality.csv
         self.watch = Watch()
+        self.is_saved = False   # whether there is a checkpoint to resume from
         self.shown = -math.inf  # when the page was last brought up to date
 
     def _make_judge(self, images):
@@ -67,11 +66,6 @@ class Run:
         except ValueError as error:
             self.console.warn(f"quality is not measured: {error}")
             return None
-
-    @property
-    def iterations(self):
-        """Per epoch."""
-        return len(self.x) // self.settings.batch_size
 
     def begin(self):
         """What stands in the folder before the first epoch."""
@@ -110,7 +104,7 @@ class Run:
             raise FolderError(f"the checkpoint does not fit this run ({self.folder}, {error}); "
                               "start a new one") from None
         self.describe()
-        self.z = arrays["z"]
+        self.z, self.is_saved = arrays["z"], True
         self.losses = _rows(arrays["losses"], columns["losses"], files.LOSS_COLUMNS)
         self.quality = _rows(arrays["quality"], columns["quality"], self.columns)
         # What was kept of an epoch only because it was the last, and is so no longer.
@@ -124,7 +118,7 @@ class Run:
 
     def _restore_files(self):
         """Brings the folder to the state of the trainer: what came later is made again."""
-        files.ignore(self.folder)
+        claim.ignore(self.folder, commands.LEFT)
         write_settings(self.folder, self.settings)
         files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
@@ -137,30 +131,33 @@ class Run:
         self.show()
 
     def train(self):
-        """Trains to the last epoch. Returns the exit code."""
-        self.signals.deferred = True
+        """Trains to the last epoch. Returns the exit code.
+
+        A signal stops it after the iteration that is going on; while that has to be compiled, which
+        takes long, at once. Then what this iteration has done is lost, and is done again.
+        """
         trainer, settings = self.trainer, self.settings
         begun, first = time.perf_counter(), trainer.epoch
         signal = None
         total = done = 0  # iterations of this process, in all and in the epoch
-        with self.console.bar(settings.epochs, trainer.epoch, "epoch") as bar:
+        self.signals.defer()
+        with (chainer_cpu.before_compiling(self.signals.stop_at_once),
+              self.console.bar(settings.epochs, trainer.epoch, "epoch") as bar):
             epoch_begun = time.perf_counter()
             for means in trainer.steps(self.x, settings.epochs, settings.batch_size):
+                self.signals.defer()
                 total, done = total + 1, done + 1
                 if means:
                     # Resumed within an epoch, it counts as if all of it had been done at this pace.
-                    seconds = (time.perf_counter() - epoch_begun) * self.iterations / done
+                    seconds = (time.perf_counter() - epoch_begun) * self.settings.iterations / done
                     epoch_begun, done = time.perf_counter(), 0
                     self.record(means, seconds)
-                    rate = self.iterations * settings.batch_size / seconds
-                    bar.details = (f"loss_gen {means[0]:.3f}, loss_dis {means[1]:.4f}, "
-                                   f"{rate:,.0f} images/s",
-                                   f"loss {means[0]:.3f} {means[1]:.4f}, {rate:,.0f}/s",
-                                   f"loss {means[0]:.3f} {means[1]:.4f}")
+                    rate = self.settings.iterations * settings.batch_size / seconds
+                    bar.details = words.progress(means[0], means[1], rate)
                 bar.set_description_str(f"epoch {trainer.epoch}/{settings.epochs}",
                                         refresh=False)
-                bar.update(trainer.epoch + trainer.iteration / self.iterations - bar.n)
-                signal = trainer.processes.signal(self.signals.received)
+                bar.update(trainer.epoch + trainer.iteration / self.settings.iterations - bar.n)
+                signal = trainer.processes.agree_on_signal(self.signals.received)
                 if signal and trainer.epoch < settings.epochs:
                     break
         if trainer.epoch < settings.epochs:
@@ -239,13 +236,14 @@ class Run:
             checkpoint.check_finite(state)
         except checkpoint.CheckpointError as error:
             raise checkpoint.CheckpointError(
-                f"{error} after iteration {trainer.iteration or self.iterations} of epoch "
+                f"{error} after iteration {trainer.iteration or self.settings.iterations} of epoch "
                 f"{trainer.epoch + bool(trainer.iteration)} (--alpha, {self.settings.alpha}); "
                 "the last good checkpoint stays, start again with a smaller one") from None
         checkpoint.write(self.folder, trainer.epoch, self._arrays(state), {
             "settings": self.settings.to_values(), "epoch": trainer.epoch,
             "iteration": trainer.iteration,
             "columns": {"losses": files.LOSS_COLUMNS, "quality": self.columns}})
+        self.is_saved = True
 
     def show(self):
         """Brings the page up to date."""
@@ -262,38 +260,15 @@ class Run:
 
     def describe(self):
         """Says what is about to run, before anything that takes a while."""
-        settings, trainer = self.settings, self.trainer
-        say = self.console.say
-        maps = "-".join(map(str, networks.map_sizes(settings)))
-        what = settings.caption
-        if settings.digit is None:
-            size = settings.size
-            what = (f"{settings.data_source}, {size}x{size} in "
-                    f"{'colour' if settings.channels == 3 else 'grey'}")
-        say(f"images         {len(self.x):,} of {what}")
-        say(f"iterations     {self.iterations} per epoch, batch {settings.batch_size:,}")
-        say(f"optimiser      Adam, alpha {settings.alpha:g}, beta1 {settings.beta1:g} "
-            f"(recipe {settings.recipe})")
-        if settings.weights == "average":
-            say("shown          the average of the generator's weights")
-        say(f"generator      {trainer.gen.count_params():,} parameters, maps {maps}")
-        say(f"discriminator  {trainer.dis.count_params():,} parameters, the mirror")
-        say(f"BLAS           {settings.environment['blas']}")
-        processes = trainer.processes
-        if processes.size > 1:
-            say(f"processes      {processes.size} on {processes.hosts} "
-                f"host{'s' * (processes.hosts > 1)}, each with its share of every batch")
-        say(f"results        {self.folder}{'/' if self.folder.name else ''}")
-        if trainer.epoch or trainer.iteration:
-            say(f"resumed        after epoch {trainer.epoch}"
-                + (f" and {trainer.iteration} iterations" if trainer.iteration else ""))
+        for line in words.description(self.settings, self.trainer, self.folder):
+            self.console.say(line)
 
     def stop(self, signal):
         """Saves and says how to go on. Returns the exit code for the signal."""
         self.save()
         self.show()
-        self.console.say(f"stopped after epoch {self.trainer.epoch}; nothing is lost, go on with:\n"
-                         f"  {_command_to_resume(self.folder, self.trainer.processes.command)}")
+        command = words.command_to_resume(self.folder, self.trainer.processes.command)
+        self.console.say(words.stopped(self.trainer.epoch, command))
         return 128 + signal
 
     def finish(self, seconds, epochs, iterations):
@@ -309,21 +284,15 @@ class Run:
             files.replace_file(self.folder / name,
                                lambda file, arrays=arrays: np.savez(file, **arrays))
         self._try(play.write)
-        say = self.console.say
         if epochs:
             rate = iterations * self.settings.batch_size / seconds
-            say(f"done           {epochs:,} epoch{'s' * (epochs != 1)} in {_duration(seconds)}, "
-                f"{rate:,.0f} images/s")
+            self.console.say(words.done(epochs, seconds, rate))
         else:
-            say(f"done           already complete, {self.trainer.epoch:,} epochs; --epochs N adds "
-                "more")
-        say(f"last losses    loss_gen {self.losses[-1][1]:.4f}, loss_dis {self.losses[-1][2]:.4f} "
-            "(at balance 0.693, 1.386)")
-        say(f"pictures       {files.picture(self.folder, self.losses[-1][0])} and those before")
-        say(f"page           {self.folder / files.PAGE}, to scrub through the epochs")
-        say(f"to draw with   {self.folder / files.PLAY}, in any browser")
-        say(f"networks       {self.folder / files.GENERATOR}, {files.AVERAGE}, "
-            f"{files.DISCRIMINATOR}")
+            self.console.say(words.complete(self.trainer.epoch))
+        epoch, loss_gen, loss_dis, *_ = self.losses[-1]
+        for line in words.results(self.folder, loss_gen, loss_dis,
+                                  files.picture(self.folder, epoch)):
+            self.console.say(line)
         return 0
 
 
@@ -332,11 +301,13 @@ def follow(x, settings, trainer, signals):
 
     Returns the exit code.
     """
-    signals.deferred = True
-    for _ in trainer.steps(x, settings.epochs, settings.batch_size):
-        signal = trainer.processes.signal(signals.received)
-        if signal and trainer.epoch < settings.epochs:
-            return 128 + signal
+    signals.defer()
+    with chainer_cpu.before_compiling(signals.stop_at_once):
+        for _ in trainer.steps(x, settings.epochs, settings.batch_size):
+            signals.defer()
+            signal = trainer.processes.agree_on_signal(signals.received)
+            if signal and trainer.epoch < settings.epochs:
+                return 128 + signal
     return 0
 
 
@@ -353,23 +324,3 @@ def _rows(table, names, wanted):
 
 def _table(rows, columns):
     return np.array(rows, np.float64).reshape(-1, len(columns))
-
-
-def _command_to_resume(folder, starter):
-    """What to type, where the user is, to go on: make's command if make has started us."""
-    flags = shlex.join(["--resume", *([] if str(folder) == "result" else ["--out", str(folder)])])
-    if "MAKELEVEL" in os.environ:
-        # make -C leaves the shell's own folder in PWD.
-        here, there = os.getcwd(), os.environ.get("PWD", os.getcwd())
-        elsewhere = [] if os.path.realpath(there) == os.path.realpath(here) else ["-C", here]
-        return shlex.join(["make", *elsewhere, "train", "ARGS=" + flags.replace("$", "$$")])
-    script = Path(__file__).parents[2] / "trainer.py"
-    return shlex.join([*starter, from_here(sys.executable), from_here(script)]) + " " + flags
-
-
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,0 +1,13 @@
+"""What can be wrong with a training. Each message is for the user."""
+
+
+class UsageError(Exception):
+    """What was asked cannot be done: exit code 2."""
+
+
+class ProcessesError(Exception):
+    """The processes cannot work together."""
+
+
+class Diverged(ArithmeticError):
+    """A loss or a gradient is NaN or infinite; the message says which."""

@@ -1,0 +1,167 @@
+"""How a run starts: a new one, or one that goes on. Both take the same three steps.
+
+    plan()                           what is wanted, before any image is loaded
+    take(plan, images, processes)    the run's Settings for good; the folder is this process's
+    fill(run)                        the folder is as the run's trainer is
+
+The first process alone takes them.
+"""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from lab import networks
+from lab.cli.console import Console
+from lab.images import source
+from lab.images.dataset import Images
+from lab.images.errors import DataPathError
+from lab.look import commands
+from lab.runs import checkpoint, claim
+from lab.runs.files import FolderError
+from lab.runs.settings import DEFAULTS, Settings
+from lab.training import options
+from lab.training.errors import UsageError
+
+
+class NewRun:
+    """A run that begins as the flags say.
+
+    given: the flags, as options.parse returns them. stack: keeps the folder until it is closed.
+    """
+
+    def __init__(self, given: dict, folder: Path, console: Console, stack: contextlib.ExitStack):
+        self.given, self.folder, self.console, self.stack = given, folder, console, stack
+
+    def plan(self):
+        """Returns (what is to be learned, None): a dict with digit, data and size."""
+        self._check_folder()
+        return options.complete(self.given, self._is_pictures()), None
+
+    def take(self, plan: dict, images: Images, processes: int) -> Settings:
+        """Refuses a batch that the images are too few for, and takes the folder."""
+        settings = Settings(**{
+            **plan, "batch_size": self._batch_size(plan["batch_size"], len(images)),
+            "images": len(images), "channels": images.pixels.shape[1],
+            "data_source": images.source, "fingerprint": images.fingerprint,
+            "environment": environment(processes)})
+        check_shares(settings, processes)
+        is_new = not self.folder.exists()
+        self.folder.mkdir(exist_ok=True)
+        self.stack.enter_context(claim.locked(self.folder))
+        # Once more: another run may have come and gone while images were loaded.
+        self._check_folder()
+        if is_new:
+            claim.ignore(self.folder, whole=True)
+        return settings
+
+    def fill(self, run):
+        """Discards what the folder holds, now that there is something to put in its place."""
+        claim.discard(self.folder, commands.LEFT)
+        claim.remove_leftovers(self.folder, commands.LEFT)
+        run.begin()
+
+    def _check_folder(self):
+        try:
+            claim.check_new(self.folder, self.given.get("overwrite", False), commands.LEFT)
+        except FolderError as error:
+            raise UsageError(error) from None
+
+    def _batch_size(self, wanted, images):
+        if wanted <= images:
+            return wanted
+        if "batch_size" in self.given:
+            raise UsageError(f"a batch larger than the {images:,} images there are (--batch-size, "
+                             f"{wanted}); give at most that many")
+        self.console.say(f"there are only {images:,} images: the batch is all of them")
+        return images
+
+    def _is_pictures(self):
+        """Whether a folder of pictures is asked for. Refuses flags that mean nothing there."""
+        given, data = self.given, self.given.get("data", DEFAULTS["data"])
+        try:
+            pictures = source.is_pictures(data)
+        except DataPathError as error:
+            raise UsageError(error) from None
+        if pictures and "digit" in given:
+            raise UsageError(f"pictures are no digits (--digit, {given['digit']}, with --data "
+                             f"{data}); leave it out, or name a sub-folder to learn only what is "
+                             "in it")
+        if not pictures and "size" in given:
+            raise UsageError(f"MNIST is 28x28 (--size, {given['size']}); leave it out, or name a "
+                             "folder of pictures with --data")
+        size = given.get("size", networks.POST_SIZE)
+        if "sizes" in given and not networks.TABLE[networks.named(size)].maps:
+            raise UsageError(f"the maps' sizes are to be chosen at 28x28 alone (--maps, "
+                             f"{given['sizes']}, with --size {size}); leave it out")
+        return pictures
+
+
+class ResumedRun:
+    """A run that goes on from its newest checkpoint. Parameters as of NewRun."""
+
+    def __init__(self, given: dict, folder: Path, console: Console, stack: contextlib.ExitStack):
+        self.given, self.folder, self.console, self.stack = given, folder, console, stack
+        # What the checkpoint says, after plan().
+        self._arrays, self._columns, self._environment = {}, None, {}
+
+    def plan(self):
+        """Returns (the run's settings as a dict, the arrays of its newest checkpoint)."""
+        if not checkpoint.paths(self.folder):
+            empty = not self.folder.is_dir() or not any(self.folder.iterdir())
+            advice = "start the run without --resume" if empty else "name the folder of a run"
+            raise FolderError(f"no checkpoint to resume from (--out, {self.folder}); {advice}")
+        self.stack.enter_context(claim.locked(self.folder))
+        claim.remove_leftovers(self.folder, commands.LEFT)
+        self._arrays, meta = checkpoint.read_newest(self.folder, self.console.warn)
+        settings = Settings.from_values(meta["settings"], self.folder)
+        self._environment, self._columns = settings.environment, meta.get("columns")
+        return _settings_to_resume(self.given, settings.to_values()), self._arrays
+
+    def take(self, plan: dict, images: Images, processes: int) -> Settings:
+        """Refuses other images than the run's."""
+        settings = Settings(**plan)
+        if images.fingerprint != settings.fingerprint:
+            raise UsageError(
+                f"the images are not those of the run (--data, {settings.data}): it used "
+                f"{settings.images:,} of {settings.data_source}, these are {len(images):,} "
+                f"of {images.source}; name the same images with --data")
+        check_shares(settings, processes)
+        return dataclasses.replace(settings, data_source=images.source,
+                                   environment=environment(processes))
+
+    def fill(self, run):
+        """Brings the folder to the state of the trainer, and says what makes its bytes differ."""
+        run.load(self._arrays, self._columns)
+        self._arrays = {}  # no longer needed, and large
+        now = run.settings.environment
+        changed = [f"{name} was {before}, is {now.get(name)}"
+                   for name, before in self._environment.items() if now.get(name) != before]
+        if changed:
+            self.console.warn("not bit-exact from here on: " + "; ".join(changed))
+
+
+def environment(processes):
+    return {**checkpoint.environment(), "processes": processes}
+
+
+def check_shares(settings, processes):
+    if settings.batch_size < processes:
+        raise UsageError(f"a batch smaller than the {processes} processes (--batch-size, "
+                         f"{settings.batch_size}); start fewer of them")
+
+
+def _settings_to_resume(given, settings):
+    """The run's settings, with a larger epochs if given. Anything else that differs is refused."""
+    changes = {name: value for name, value in given.items()
+               if name in settings and value != settings[name]
+               # Other words for the same images are fine: their fingerprint decides.
+               and name != "data"}
+    if changes.get("epochs", 0) > settings["epochs"]:
+        del changes["epochs"]
+    if changes:
+        listed = ", ".join(f"--{name.replace('_', '-')} {settings[name]} -> {value}"
+                           for name, value in changes.items())
+        raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only a "
+                         "larger --epochs may be given")
+    return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given}}

@@ -1,0 +1,110 @@
+"""What a training says to people."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from lab import networks
+from lab.cli import from_here
+from lab.runs import files
+
+LOADING = "loading        Chainer, some seconds"
+COMPILING = "compiling      once on this machine: half a minute"
+NOT_BEGUN = "interrupted before the training began; nothing was lost"
+OUT_OF_MEMORY = ("out of memory; close other programs and go on with --resume, or start again with "
+                 "a smaller --batch-size")
+
+
+def not_begun(command):
+    return f"interrupted before the first iteration; nothing is lost, go on with: {command}"
+
+
+def system_error(error):
+    """What to say of an OSError."""
+    where = f" ({error.filename})" if error.filename else ""
+    return (f"{error.strerror or error}{where}; mend that, then go on with --resume if the run had "
+            "begun")
+
+
+def description(settings, trainer, folder):
+    """What is about to run, as lines. settings: of the run; trainer: with its networks."""
+    what = settings.caption
+    if settings.digit is None:
+        what = (f"{settings.data_source}, {settings.size}x{settings.size} in "
+                f"{'colour' if settings.channels == 3 else 'grey'}")
+    maps = "-".join(map(str, networks.map_sizes(settings)))
+    lines = [
+        f"images         {settings.images:,} of {what}",
+        f"iterations     {settings.iterations} per epoch, batch {settings.batch_size:,}",
+        f"optimiser      Adam, alpha {settings.alpha:g}, beta1 {settings.beta1:g} "
+        f"(recipe {settings.recipe})",
+        *(["shown          the average of the generator's weights"]
+          if settings.weights == "average" else []),
+        f"generator      {trainer.gen.count_params():,} parameters, maps {maps}",
+        f"discriminator  {trainer.dis.count_params():,} parameters, the mirror",
+        f"BLAS           {settings.environment['blas']}"]
+    processes = trainer.processes
+    if processes.size > 1:
+        lines.append(f"processes      {processes.size} on {processes.hosts} "
+                     f"host{'s' * (processes.hosts > 1)}, each with its share of every batch")
+    lines.append(f"results        {folder}{'/' if folder.name else ''}")
+    if trainer.epoch or trainer.iteration:
+        lines.append(f"resumed        after epoch {trainer.epoch}" + (
+            f" and {trainer.iteration} iterations" if trainer.iteration else ""))
+    return lines
+
+
+def progress(loss_gen, loss_dis, rate):
+    """An epoch's losses and images per second, in ever fewer words, for the bar."""
+    return (f"loss_gen {loss_gen:.3f}, loss_dis {loss_dis:.4f}, {rate:,.0f} images/s",
+            f"loss G {loss_gen:.3f} D {loss_dis:.4f}, {rate:,.0f}/s",
+            f"loss G {loss_gen:.3f} D {loss_dis:.4f}")
+
+
+def stopped(epoch, command):
+    return f"stopped after epoch {epoch}; nothing is lost, go on with:\n  {command}"
+
+
+def done(epochs, seconds, rate):
+    """After so many epochs in this call, at rate images per second."""
+    return (f"done           {epochs:,} epoch{'s' * (epochs != 1)} in {_duration(seconds)}, "
+            f"{rate:,.0f} images/s")
+
+
+def complete(epochs):
+    return f"done           already complete, {epochs:,} epochs; --epochs N adds more"
+
+
+def results(folder, loss_gen, loss_dis, picture):
+    """What there is to see at the end, as lines."""
+    return [
+        f"last losses    loss_gen {loss_gen:.4f}, loss_dis {loss_dis:.4f} "
+        "(at balance 0.693, 1.386)",
+        f"pictures       {picture} and those before",
+        f"page           {folder / files.PAGE}, to scrub through the epochs",
+        f"to draw with   {folder / files.PLAY}, in any browser",
+        f"networks       {folder / files.GENERATOR}, {files.AVERAGE}, {files.DISCRIMINATOR}"]
+
+
+def command_to_resume(folder, starter=()):
+    """What to type, where the user is, to go on: make's command if make has started us.
+
+    starter: the words that start several processes, before the program.
+    """
+    flags = shlex.join(["--resume", *([] if str(folder) == "result" else ["--out", str(folder)])])
+    if "MAKELEVEL" in os.environ:
+        # make -C leaves the shell's own folder in PWD.
+        here, there = os.getcwd(), os.environ.get("PWD", os.getcwd())
+        elsewhere = [] if os.path.realpath(there) == os.path.realpath(here) else ["-C", here]
+        return shlex.join(["make", *elsewhere, "train", "ARGS=" + flags.replace("$", "$$")])
+    script = Path(__file__).parents[2] / "trainer.py"
+    return shlex.join([*starter, from_here(sys.executable), from_here(script)]) + " " + flags
+
+
+def _duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
