@@ -119,6 +119,7 @@ def test_it_says_what_it_does_before_while_and_after(cli):
                     "maps 3-4-6-10-28", "BLAS", "result/", "loss_gen", "result/epoch-0003.png"):
         assert promise in out
     assert "epoch 3/3" in err and "images/s" in err
+    assert out.startswith("loading  ")
     assert "\r" not in err  # sensible in a pipe
     assert max(map(len, out.splitlines())) <= 80
 
@@ -188,17 +189,81 @@ def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_
     assert (folder / "generator.npz").read_bytes() != before["generator.npz"]
 
 
-def test_a_run_that_came_while_the_images_were_loaded_is_not_discarded(cli, tmp_path, monkeypatch):
+def test_a_run_that_came_while_the_images_were_loaded_is_not_discarded(cli, tiny_run, tmp_path,
+                                                                       monkeypatch):
     def slow(*args):
-        (tmp_path / "result").mkdir()
-        (tmp_path / "result" / "generator.npz").write_text("of another run")
+        shutil.copytree(tiny_run, tmp_path / "result")
         return load(*args)
 
     load = source.load
     monkeypatch.setattr(source, "load", slow)
     code, _, err = cli(*TINY)
     assert code == 2 and "already holds a run" in err and err.count("\n") == 1
-    assert (tmp_path / "result" / "generator.npz").read_text() == "of another run"
+    for name in "generator.npz", "checkpoint-0003.npz":
+        assert (tmp_path / "result" / name).read_bytes() == (tiny_run / name).read_bytes()
+
+
+@pytest.mark.parametrize("flag, advice", [
+    (None, "choose another --out"), ("--overwrite", "choose another --out"),
+    ("--resume", "name the folder of a run")])
+def test_a_folder_of_the_users_own_is_never_discarded(cli, tmp_path, flag, advice):
+    """Its files have the names of a run's, and are none: a web site, another program's settings."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in "index.html", "settings.json", "samples.png":
+        (site / name).write_text("{}")
+    code, _, err = cli(*TINY, "--out", "site", *filter(None, [flag]))
+    assert code == (1 if flag == "--resume" else 2) and err.count("\n") == 1
+    assert "(--out, site" in err and advice in err
+    if flag != "--resume":
+        assert "index.html" in err
+    assert sorted(path.name for path in site.iterdir()) == ["index.html", "samples.png",
+                                                            "settings.json"]
+
+
+def test_a_folder_that_a_file_manager_has_looked_at_is_empty(cli, tmp_path):
+    (tmp_path / "new").mkdir()
+    for name in ".DS_Store", "Thumbs.db", "desktop.ini":
+        (tmp_path / "new" / name).touch()
+    assert cli(*TINY, "--epochs", "1", "--out", "new")[0] == 0
+    assert cli(*TINY, "--epochs", "1", "--out", "new", "--overwrite")[0] == 0
+    assert (tmp_path / "new" / "Thumbs.db").exists()
+
+
+@pytest.mark.parametrize("folder", [".", "docs/pictures", "pretrained", "lab/new", "tests"])
+@pytest.mark.parametrize("flags", [[], ["--overwrite"]])
+def test_the_projects_own_folders_are_refused(cli, folder, flags):
+    own = HERE / folder
+    before = sorted(own.iterdir()) if own.exists() else None
+    code, _, err = cli(*TINY, "--out", str(own), *flags)
+    assert code == 2 and "the project's own" in err and err.count("\n") == 1
+    assert (sorted(own.iterdir()) if own.exists() else None) == before
+
+
+def test_git_leaves_out_what_a_run_writes_and_nothing_of_the_users(cli, tmp_path):
+    def untracked():
+        done = subprocess.run(["git", "status", "--porcelain", "-uall"], cwd=tmp_path, text=True,
+                              capture_output=True, check=True)
+        return done.stdout.split()[1::2]
+
+    subprocess.run(["git", "init"], cwd=tmp_path, capture_output=True, check=True)
+    (tmp_path / "mine").mkdir()
+    assert cli(*TINY, "--epochs", "1", "--out", "mine")[0] == 0
+    assert cli(*TINY, "--epochs", "1", "--out", "made")[0] == 0
+    assert untracked() == []
+    for folder in "mine", "made":
+        (tmp_path / folder / "notes.txt").touch()
+    assert untracked() == ["mine/notes.txt"]  # the other folder is the run's, all of it
+
+
+def test_the_tilde_is_home_and_a_dot_is_where_one_is(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    assert cli(*TINY, "--epochs", "1", "--out=~/r")[0] == 0
+    assert (tmp_path / "home" / "r" / "generator.npz").exists()
+    monkeypatch.chdir(tmp_path / "home" / "r")
+    assert cli("--resume", "--epochs", "2", "--out", ".")[0] == 0
 
 
 def test_the_old_run_stays_until_the_new_one_can_begin(cli, tmp_path, monkeypatch):
