@@ -17,10 +17,11 @@ import pytest
 from conftest import TINY
 from PIL import Image
 
-from chainer_cpu import chainer
+from chainer_cpu import _compile, chainer
 from dcgan import Discriminator, Generator, generate
 from lab import cli as house
 from lab.cli import version
+from lab.cli.console import Console
 from lab.images import source
 from lab.judge import figures
 from lab.runs import files
@@ -277,6 +278,46 @@ def test_the_old_run_stays_until_the_new_one_can_begin(cli, tmp_path, monkeypatc
     code, _, err = cli(*TINY, "--quality-every", "1", "--overwrite")
     assert code == 130 and "nothing was lost" in err
     assert {path.name: path.read_bytes() for path in (tmp_path / "result").iterdir()} == before
+
+
+def test_ctrl_c_while_chainer_is_loaded_is_one_message(capsys):
+    with pytest.raises(SystemExit) as stop, Console("trainer.py").loading("loading"):
+        raise KeyboardInterrupt
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "trainer.py: error: interrupted; nothing had begun\n"
+
+
+def test_ctrl_c_while_kernels_are_compiled_stops_at_once(cli, tmp_path, monkeypatch):
+    """And not after the iteration, which waits for all of them. The run can go on."""
+    def update(*_):
+        _compile._tell()  # as before each kernel that is not on the disk
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("the iteration went on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "update", update)
+        code, out, err = cli(*TINY, "--epochs", "1")
+    assert code == 130 and "\ncompiling " in out
+    message, = (line for line in err.splitlines() if "error" in line)
+    assert "nothing is lost, go on with: " in message and message.endswith("trainer.py --resume")
+    assert cli("--resume")[0] == 0
+
+
+@pytest.mark.faults
+def test_ctrl_c_while_really_compiling_ends_within_two_seconds(tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, HERE / "trainer.py", *TINY], cwd=tmp_path, text=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in run.stdout:
+        if line.startswith("compiling"):
+            break
+    time.sleep(3)
+    begun = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate()
+    assert time.monotonic() - begun < 2
+    assert run.returncode == 130 and err.count("\n") == 1 and "nothing is lost" in err
 
 
 def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(cli, tmp_path, monkeypatch):
