@@ -94,6 +94,11 @@ def result(folder):
     return files
 
 
+def messages(log):
+    """What a run has said, but for the line that greets, while it loads."""
+    return [line for line in log.read_text().splitlines() if not line.startswith("loading ")]
+
+
 class Calls:
     """Counts the calls that write, as prepare() of a forked process, and spoils the n-th.
 
