@@ -20,8 +20,8 @@ from lab.runs.files import FolderError
 from lab.runs.opened import open_run
 
 
-def sample_grid(images, probabilities, path, title="", display_range=None):
-    """Writes images as a grid of tiles, above each "real 0.312", as a PNG.
+def sample_grid(images, probabilities, path=None, title="", display_range=None):
+    """Draws images as a grid of tiles, above each "real 0.312". Returns a Pillow image.
 
     images: float (n, 1, h, w), drawn in grey, or (n, 3, h, w), drawn in colour; values unbounded.
     The grid is nearly square: nine images are 3x3. As in the post, each pixel of an image is a
@@ -32,11 +32,14 @@ def sample_grid(images, probabilities, path, title="", display_range=None):
     probabilities: n of them, or None for no text.
     display_range: the two values that are black and white in every image, instead of scales of
     their own.
-    path: of the PNG. The same arguments give the same bytes. It is written whole or not at all:
-    OSError leaves an older picture as it was.
+    path: of a PNG, if it is to be written. The same arguments give the same bytes. It is written
+    whole or not at all: OSError leaves an older picture as it was.
     """
     labels = real_labels(probabilities)
-    save_png(draw_tiles(images, labels, title, display_range=display_range), path)
+    picture = draw_tiles(images, labels, title, display_range=display_range)
+    if path is not None:
+        save_png(picture, path)
+    return picture
 
 
 def _parse(argv):

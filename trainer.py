@@ -195,27 +195,30 @@ class Trainer:
         training after the iteration that is going on: what it has is returned, and losses has all
         epochs so far. ValueError says which shape the networks take.
         """
-        from tqdm.auto import tqdm  # noqa: PLC0415 (a notebook's bar loads what --help waits for)
-
-        X = self._as_images(X)
-        if self.epoch + self.iteration == 0 and _have_trained(self.gen):
-            warnings.warn("these networks have been trained before, and Adam begins anew: the "
-                          "losses may jump; call fit() of the Trainer that trained them, or give "
-                          "this one its state()", stacklevel=2)
-        if len(X) != len(self._permutation) or self.iteration >= len(X) // batch_size:
-            self.iteration = 0  # an interrupted epoch goes on with its own images alone
+        with warnings.catch_warnings():  # without ipywidgets it is the terminal's bar: no matter
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm  # noqa: PLC0415 (loads much that --help does not need)
         begun = len(self.losses)
-        with noting_interrupts() as interrupts, tqdm(total=epochs, unit="epoch") as bar:
-            for means in self.steps(X, self.epoch + epochs, batch_size):
-                if means:
-                    self.losses.append(means[:2])
-                    bar.set_postfix(loss_gen=f"{means[0]:.3f}", loss_dis=f"{means[1]:.4f}",
-                                    refresh=False)
-                    bar.update()
-                    if on_epoch:
-                        on_epoch(self)
-                if interrupts:
-                    break
+        with (noting_interrupts() as interrupts, chainer_cpu.before_compiling(
+                lambda: print("compiling, once: about half a minute", flush=True))):
+            X = self._as_images(X)
+            if self.epoch + self.iteration == 0 and _have_trained(self.gen):
+                warnings.warn("these networks have been trained before, and Adam begins anew: the "
+                              "losses may jump; call fit() of the Trainer that trained them, or "
+                              "give this one its state()", stacklevel=2)
+            if len(X) != len(self._permutation) or self.iteration >= len(X) // batch_size:
+                self.iteration = 0  # an interrupted epoch goes on with its own images alone
+            with tqdm(total=epochs, unit="epoch") as bar:
+                for means in self.steps(X, self.epoch + epochs, batch_size):
+                    if means:
+                        self.losses.append(means[:2])
+                        bar.set_postfix(loss_gen=f"{means[0]:.3f}", loss_dis=f"{means[1]:.4f}",
+                                        refresh=False)
+                        bar.update()
+                        if on_epoch:
+                            on_epoch(self)
+                    if interrupts:
+                        break
         return self.losses[begun:]
 
     def _as_images(self, X):
