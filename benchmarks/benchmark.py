@@ -1,9 +1,9 @@
 """Whole training steps side by side: this project, stock Chainer, PyTorch. ``make bench``.
 
-Every contender runs in a process of its own, and they take turns, so that what else happens on the
-machine happens to all. Prints Markdown, for the README. First checks that all compute the same
-losses from the same weights and data, before and after an update. What is counted is the arithmetic
-that an update needs, whoever does more.
+Runs every contender in a process of its own, by turns, so that other programs slow all of them.
+First checks that all compute the same losses from the same weights and data, before and after an
+update. Counts the arithmetic that an update needs, even where a contender does more. Prints
+Markdown, for the README.
 """
 
 import contextlib
@@ -25,19 +25,19 @@ from lab.cli.flags import Parser, whole
 NAMES = {"ours": "this project", "beside": "the other checkout",
          "author": "stock Chainer, the author's loop", "stock": "stock Chainer, our loop",
          "torch": "PyTorch, eager", "torch_last": "PyTorch, channels_last"}
-# Size, channels and batch of the tables of steps; two more tables have functions of their own.
+# Size, channels and batch of each table of steps.
 STEPS = {"1000": (28, 1, 1000), "100": (28, 1, 100), "2": (28, 1, 2), "colour": (28, 3, 100),
          "32": (32, 3, 100), "64": (64, 3, 100)}
 TABLES = (*STEPS, "cores", "batches")
 BATCHES = (10, 30, 100, 300, 1000, 5000)
 CORES = (4, 8, 16)
 TURN = 1    # seconds that a turn should take
-LONG = 2    # whose step takes n times as many seconds has a turn in every nth round only
+LONG = 2    # a contender whose step takes n times as long has a turn in every nth round
 PAUSE = 0.3  # seconds between turns: idle threads of the one before spin for a while
 
 
 class Bench:
-    """What all tables have in common: who takes part, and how they are measured."""
+    """Measures contenders, for all tables."""
 
     def __init__(self, folder, commands, rounds, avx2):
         self.data, self.commands, self.rounds = pathlib.Path(folder) / "data.npz", commands, rounds
@@ -45,7 +45,7 @@ class Bench:
         self.versions = {}  # of all that took part
 
     def measure(self, case, names, threads=None, sgemm=None):
-        """Measures by turns. Returns {name: Measured}; a list sgemm gets its rate of each round."""
+        """Measures by turns. Returns {name: Measured}; appends each round's rate to sgemm."""
         size, channels, batch = case
         with contextlib.ExitStack() as stack:
             everyone = [stack.enter_context(Contender(name, *self.commands[name], threads=threads,
@@ -74,7 +74,7 @@ class Bench:
 
 
 class Measured:
-    """One contender's figures; its first two steps are the warm-up."""
+    """Measures one contender; its first two steps are the warm-up."""
 
     def __init__(self, contender, threads):
         self.contender, self.threads = contender, threads
@@ -98,14 +98,14 @@ class Measured:
         return statistics.median(outside for _, outside in self.turns.values())
 
     def times_slower_than(self, other):
-        """The median of the ratios of those rounds in which both had a turn."""
+        """Returns the median of the ratios of the rounds in which both had a turn."""
         return statistics.median(seconds / other.turns[number][0]
                                  for number, (seconds, _) in self.turns.items()
                                  if number in other.turns)
 
 
 def _compare_losses(measured):
-    """Before an update rounding alone may differ; Adam's first one enlarges that."""
+    """Ends the program unless losses agree, to 1e-4 before an update and to 1e-2 after it."""
     expected = measured["ours"].losses
     for name, each in measured.items():
         for losses, ours, tolerance in zip(each.losses, expected, (1e-4, 1e-2), strict=True):
@@ -123,7 +123,7 @@ def print_table(*rows):
 
 
 def steps_table(bench, case):
-    """Everybody at one size and batch."""
+    """Prints all contenders at one size and batch."""
     size, channels, batch = case
     rates = []
     measured = bench.measure(case, bench.commands, sgemm=rates)
@@ -140,7 +140,7 @@ def steps_table(bench, case):
 
 
 def cores_table(bench):
-    """Ours and PyTorch on more cores: measured as far as there are any, computed beyond."""
+    """Prints ours and PyTorch on more cores: measured as far as there are cores, else computed."""
     names = [name for name in ("ours", "torch", "torch_last") if name in bench.commands]
     small = bench.measure((28, 1, 2), names)
     own = small["ours"].threads
@@ -163,7 +163,7 @@ def cores_table(bench):
 
 
 def batches_table(bench):
-    """Ours alone: milliseconds per image by batch and threads."""
+    """Prints our milliseconds per image by batch and threads."""
     own = bench.measure((28, 1, BATCHES[0]), ["ours"])["ours"].threads
     threads = sorted({own, *(2 ** i for i in range(own.bit_length()))})
     rows = [("ms per image", *(f"{n} thread{'s' * (n > 1)}" for n in threads))]

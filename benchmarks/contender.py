@@ -1,4 +1,4 @@
-"""Both ends of the pipe between the benchmark and one contender, which is a process of its own.
+"""Both ends of the pipe between the benchmark and a contender, a process of its own.
 
 A request is one line, a JSON list of a name and arguments; the answer is one line of JSON:
 
@@ -24,11 +24,11 @@ try:
 except ImportError:  # Windows
     resource = None
 
-# By older instructions or fewer threads.
+# Variables that give a contender older instructions or fewer threads.
 HOLD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
              "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA",
              "MKL_ENABLE_INSTRUCTIONS")
-# All of them, by the same.
+# Variables that give all contenders AVX2.
 AVX2 = {"OPENBLAS_CORETYPE": "Haswell", "NUMBA_CPU_NAME": "haswell",
         "NUMBA_CPU_FEATURES": "+avx2,+fma", "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -37,15 +37,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Contender:
-    """The benchmark's end; as a context, it ends the process.
+    """The benchmark's end. As a context, it ends the process.
 
-    command runs it, but for its name; root is the project's folder that it is to take. With avx2 it
-    computes as on a processor without AVX-512.
+    command starts the process, when the name is added; root is the project folder that the process
+    imports from. With avx2 it computes as on a processor without AVX-512.
     """
 
     def __init__(self, name, command, root=HERE.parent, threads=None, avx2=False):
         self.name = name
-        # Some variables would hold some contenders back, and not the others.
+        # They would slow some contenders and not the others.
         environment = {key: value for key, value in os.environ.items() if key not in HOLD_BACK}
         environment |= {"PYTHONPATH": str(root)} | (AVX2 if avx2 else {})
         if threads:
@@ -54,7 +54,7 @@ class Contender:
                                         stdout=subprocess.PIPE, text=True, env=environment)
 
     def ask(self, *request):
-        """The answer to a request. Ends the program if the contender has broken off."""
+        """Returns the answer to a request. Ends the program if the contender has broken off."""
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
@@ -73,7 +73,7 @@ class Contender:
 
 
 def serve(contender):
-    """The other end: answers by the contender's methods until there are no more requests."""
+    """The contender's end: answers requests by its methods until there are no more."""
     for line in sys.stdin:
         request, *args = json.loads(line)
         if request == "data":
@@ -100,7 +100,7 @@ def _steps(contender, count):
 
 
 def _sgemm_rate():
-    """The best of five."""
+    """Returns GFLOP/s, the best of five."""
     a, best = np.ones((3000, 3000), np.float32), np.inf
     for _ in range(5):
         begin = time.perf_counter()
@@ -111,7 +111,7 @@ def _sgemm_rate():
 
 def _peak_memory():
     try:
-        # getrusage would not do on Linux: there a process inherits the peak of who started it.
+        # Not getrusage: on Linux a process inherits its parent's peak.
         with open("/proc/self/status", encoding="utf-8") as file:
             return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
     except FileNotFoundError:

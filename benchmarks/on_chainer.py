@@ -1,7 +1,7 @@
 """A contender on Chainer, in a process of its own: ``on_chainer.py NAME``.
 
-NAME is ours, beside (ours in another checkout), stock or author. The project is looked for on the
-path: PYTHONPATH says which.
+NAME is ours, beside (ours in another checkout), stock or author. PYTHONPATH names the project's
+folder that is imported.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class Ours:
     """The trainer and the networks as they are."""
 
     def inside(self):
-        """Seconds spent in compiled kernels so far."""
+        """Returns the seconds spent in compiled kernels so far."""
         return 1e-9 * _queue.nanoseconds_in_kernels
 
     def versions(self):
@@ -61,7 +61,7 @@ class Stock(Ours):
         chainer = chainer_cpu.chainer
         for module in (dcgan, *map(networks.module, networks.TABLE)):
             module.F, module.L = chainer.functions, chainer.links
-        # What the trainer takes from us that Chainer has elsewhere, or not at all.
+        # The trainer calls these names, which Chainer has elsewhere or not at all.
         chainer.functions.grad, chainer.optimizers.not_finite = chainer.grad, _not_finite
         chainer.functions.deferred = contextlib.nullcontext
         chainer.optimizers.Adam.update_and_average = lambda adam, average, decay: adam.update()
@@ -97,14 +97,14 @@ def _not_finite(parameters):
 
 
 def instructions():
-    """The widest vectors that compiled code may use, or the processor that it is compiled for."""
+    """Names the widest vectors that compiled code may use, or the processor it is compiled for."""
     _, processor, features = cpu_target.target_context.codegen().magic_tuple()
     return next((name for name, feature in (("AVX-512", "+avx512f"), ("AVX2", "+avx2"))
                  if feature in features.split(",")), processor)
 
 
 def build(x):
-    """The Generator and the Discriminator that a run on images x has."""
+    """Builds the Generator and the Discriminator of a run on images x."""
     return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=x.shape[2],
                                           sizes="listing"))
 

@@ -16,7 +16,7 @@ LAYERS = {"gen": "l1 bn1 dc1 bn2 dc2 bn3 dc3 bn4 dc4", "dis": "c1 c2 bn1 c3 bn2 
 
 
 def post(channels):
-    """The post's networks: generator and discriminator."""
+    """Builds the post's generator and discriminator."""
     gen = nn.Sequential(
         nn.Linear(100, 4608), nn.Unflatten(1, (512, 3, 3)),
         nn.BatchNorm2d(512, **NORM), nn.ReLU(True),
@@ -34,7 +34,7 @@ def post(channels):
 
 
 def paper(channels, size):
-    """Those of the DCGAN paper, as lab/networks/paper.py has them."""
+    """Builds the networks of the DCGAN paper, as lab/networks/paper.py does."""
     first = size // 16
     gen = nn.Sequential(
         nn.Linear(100, 512 * first**2), nn.Unflatten(1, (512, first, first)),
@@ -55,7 +55,8 @@ def paper(channels, size):
 class Torch:
     """The same networks in PyTorch, eager, with the settings that were found fastest.
 
-    Only the gradients that are needed, activations in place, Adam fused (docs/decisions.md).
+    These are: only the gradients that are needed, activations in place, Adam fused
+    (docs/decisions.md).
     """
 
     def __init__(self, memory_format=torch.contiguous_format):
@@ -88,7 +89,7 @@ class Torch:
         self.optimize()
 
     def optimize(self, **settings):
-        """Adam for both; its defaults are those of Chainer's."""
+        """Makes an Adam for each network; PyTorch's defaults are Chainer's."""
         self.opt_gen, self.opt_dis = (
             torch.optim.Adam(network.parameters(), fused=True, **settings)
             for network in (self.gen, self.dis))
@@ -101,7 +102,7 @@ class Torch:
         y_real = self.dis(self.x)
         loss_gen = cross_entropy(y_fake, real)
         loss_dis = cross_entropy(y_fake, real + 1) + cross_entropy(y_real, real)
-        # Both before the first update: PyTorch does not go back through weights that have changed.
+        # Both before an update: PyTorch does not go back through weights that have changed.
         grads = (torch.autograd.grad(loss_gen, self.gen_params, retain_graph=True),
                  torch.autograd.grad(loss_dis, self.dis_params))
         for optimizer, params, values in zip(

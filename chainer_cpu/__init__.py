@@ -16,7 +16,7 @@ import importlib
 
 
 class SettingError(ValueError):
-    """An environment variable has a value that cannot be; the message says which, and what can."""
+    """An environment variable has an impossible value; the message says what is possible."""
 
     def __init__(self, name: str, value: str, right: str):
         super().__init__(f"{name} is {value!r}, not {right}; set it so, or unset it")

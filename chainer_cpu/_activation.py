@@ -65,7 +65,7 @@ def tanh_backward(gy, y, gx):
 
 
 class _Activation(FirstOrder, chainer.FunctionNode):
-    """A function of each number by itself, whose gradient is one of its output."""
+    """An elementwise function whose gradient is computed from its output."""
 
     is_elementwise = True
 
@@ -108,7 +108,7 @@ class Tanh(_Activation):
 
     def compute(self, x, y):
         queue().flush()
-        np.tanh(x, out=y)  # quicker than reading and writing the numbers is
+        np.tanh(x, out=y)  # NumPy computes it faster than memory is read and written
 
     def compute_gradient(self, gy, y, gx):
         tanh_backward(gy, y, gx)

@@ -16,10 +16,10 @@ chainer = import_chainer()
 
 def grad(outputs, inputs, grad_outputs=None, grad_inputs=None, set_grad=False, retain_grad=False,
          enable_double_backprop=False, loss_scale=None):
-    """Chainer's grad: its arguments, and its values to the last bit, but where there is NaN.
+    """Chainer's grad: takes its arguments and gives its values to the last bit, but for NaN.
 
-    Where there is one output and nothing else is asked for, the gradient between a normalization
-    and the ReLU behind it, if nobody sees it, is not made: that saves reading and writing it.
+    With one output and no further options, skips the gradient between a normalization and the ReLU
+    behind it where nobody asks for it: that saves reading and writing it.
     """
     path = []
     if (grad_outputs is None and grad_inputs is None and loss_scale is None
@@ -49,7 +49,7 @@ def _is_plain(function):
 
 
 def _path(output, inputs):
-    """The functions between the inputs and the output, from the inputs on."""
+    """Lists the functions between the inputs and the output, from the inputs on."""
     functions, waiting = {}, [output.creator_node]
     while waiting:
         function = waiting.pop()
@@ -65,7 +65,7 @@ def _path(output, inputs):
 
 
 def _backpropagate(output, path, wanted):
-    """The gradients of one output with respect to some nodes, by node, arrays."""
+    """Computes the gradients of one output: a dict from wanted nodes to arrays."""
     reached = wanted | {y() for function in path for y in function.outputs}
     users = collections.Counter(x for function in path for x in function.inputs)
     gradients = {output.node: np.ones_like(output.array)}
@@ -98,5 +98,5 @@ def _backpropagate(output, path, wanted):
                 x = function.inputs[i]
                 if gx is not None:
                     gradients[x] = added(gradients[x], gx) if x in gradients else gx
-        queue().flush()  # in another open queue, too: who asked for them will look
+        queue().flush()  # also within deferred(): the caller will read the gradients
     return gradients

@@ -13,27 +13,27 @@ from chainer_cpu._kernels import DTYPES
 # Addresses of the functions that multiply matrices, by dtype.
 GEMM = {dtype: get_cython_function_address("scipy.linalg.cython_blas", name)
         for dtype, name in zip(DTYPES, ("sgemm", "dgemm"), strict=True)}
-# gemm's words for a matrix that lies row by row, and for one that lies column by column.
+# gemm's letters: transposed, and not.
 T, N = ord("T"), ord("N")
 
-# What asks for and sets the number of threads, in the libraries that SciPy may have as its BLAS.
+# The functions that return and set the number of threads, in each library that may be SciPy's BLAS.
 _NAMES = [(f"{name}_get_num_threads{suffix}", f"{name}_set_num_threads{suffix}")
           for name in ("scipy_openblas", "openblas", "bli_thread") for suffix in ("", "64_")]
 _NAMES += [("MKL_Get_Max_Threads", "MKL_Set_Num_Threads")]
 
-# One BLAS library: addresses of those two functions, and its number of threads before a kernel.
+# One BLAS library: addresses of its two functions, and its number of threads before a kernel.
 LIBRARY = np.dtype([("get", np.int64), ("set", np.int64), ("threads", np.int64)])
 
 
 def libraries():
-    """What threadpoolctl knows of every BLAS but NumPy's."""
+    """Lists every BLAS but NumPy's, as threadpoolctl describes it."""
     return [library for library in threadpoolctl.threadpool_info()
             if library["user_api"] == "blas" and "numpy.libs" not in library["filepath"]]
 
 
 @functools.cache
 def thread_settings():
-    """A LIBRARY for every BLAS but NumPy's."""
+    """Returns an array with a LIBRARY for every BLAS but NumPy's."""
     found = []
     for library in libraries():
         functions = ctypes.CDLL(library["filepath"])
@@ -45,5 +45,5 @@ def thread_settings():
 
 
 def address(function):
-    """Address of a function of ctypes."""
+    """Returns the address of a ctypes function."""
     return ctypes.cast(function, ctypes.c_void_p).value

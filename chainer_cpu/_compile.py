@@ -1,4 +1,4 @@
-"""How kernels and loops are compiled: told before it happens, and kept on the disk."""
+"""Compiles kernels, keeps them on the disk, and tells who listens before it begins."""
 
 import contextlib
 import functools
@@ -7,18 +7,19 @@ import os
 import pathlib
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 
 from numba import njit
 from numba.core import caching, ccallback
 
-_listeners = []  # what is called before something is compiled
+_listeners = []  # functions to call before the next compilation
 
 
 @contextlib.contextmanager
-def before_compiling(function):
-    """A context in which function() is called once, when something is about to be compiled.
+def before_compiling(function: Callable[[], object]) -> Iterator[None]:
+    """Calls function() once within the context, before the first compilation.
 
-    It is not called where all that runs in the context is found on the disk.
+    Does not call it if everything that runs in the context is found on the disk.
     """
     _listeners.append(function)
     try:
@@ -35,7 +36,7 @@ def _tell():
 
 @functools.cache
 def _source_stamp():
-    """A digest of this package's files: a kernel depends on more of them than its own."""
+    """Digests this package's files: a kernel depends on more of them than its own."""
     digest = hashlib.sha256()
     for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
@@ -61,7 +62,7 @@ class _Impl(caching.CompileResultCacheImpl):
 
 
 class _Cache(caching.FunctionCache):
-    """Numba's cache, for which a broken file counts as none, as does a disk without room."""
+    """Numba's cache, but a broken file or a full disk is a warning and no error."""
 
     _impl_class = _Impl
 
@@ -102,14 +103,14 @@ def _with_cache(function):
 
 
 class CacheWarning(RuntimeWarning):
-    """Compiled code on the disk could not be read or written; all goes on without."""
+    """Compiled code could not be read from the disk or written to it; the program goes on."""
 
 
 class _Interrupts:
-    """Lets Ctrl-C stop a compilation: exceptions that ctypes swallows are raised at the end of it.
+    """Lets Ctrl-C stop a compilation: raises at its end the exceptions that ctypes swallowed.
 
-    LLVM calls Python back while it compiles. What a signal's handler raises there is printed as
-    "ignored", and the program would go on.
+    LLVM calls back into Python while it compiles. If a signal's handler raises there, ctypes prints
+    the exception as "ignored", and the program would go on.
     """
 
     def __enter__(self):
@@ -129,7 +130,7 @@ class _Interrupts:
 
 
 def callback(function, signature):
-    """Compiles a C function; its address is .address as long as the returned object lives."""
+    """Compiles a C function. Its .address is valid as long as the returned object lives."""
     code = ccallback.CFunc(function, (signature.args, signature.return_type), {},
                            {"error_model": "numpy"})
     code._cache = _with_cache(function)
@@ -139,7 +140,7 @@ def callback(function, signature):
 
 
 def compiled(signature, **options):
-    """A decorator: compiles a function for one signature when it is first called, or by .made()."""
+    """Decorates a function that is compiled for one signature at its first call, or by .made()."""
     def decorate(function):
         @functools.cache
         def made():

@@ -21,9 +21,9 @@ from chainer_cpu._queue import run
 
 chainer = import_chainer()
 
-# With so few numbers under a filter, all of them together make the inner dimension of one product.
+# Up to so many numbers under a filter are the inner dimension of one product for all pixels.
 _FEW = 64
-# From so many rows on it is worth while to lay weights out anew that lie well enough as they are.
+# From so many rows on, panels pay even for weights that need no transposing.
 _MANY_ROWS = 300
 
 
@@ -33,11 +33,11 @@ _MANY_ROWS = 300
 
 @bounded
 def _taps(by, small, big, ksize, stride, pad):
-    """Which pixels meet at which tap, sorted by small pixels (0) or by big pixels (1).
+    """Lists which pixels meet at which tap, sorted by small pixels (by=0) or big pixels (by=1).
 
-    Returns an order in which to go through these, where the meetings of each begin, and three rows:
-    the small pixel, the big pixel and the tap of each meeting. Big pixels that need the same small
-    pixel follow each other in that order.
+    Returns the order in which to make these pixels, where the meetings of each begin, and for each
+    meeting its small pixel, its big pixel and its tap. In that order big pixels that need the same
+    small pixel follow each other.
     """
     axes = []
     for h, height, kh, sh, ph in zip(small, big, ksize, stride, pad, strict=True):
@@ -58,7 +58,7 @@ def _taps(by, small, big, ksize, stride, pad):
 
 @kernel
 def _columns(share, shares, job):
-    """What lies under each place of a filter side by side; outside the map there are zeros.
+    """Writes side by side what lies under each place of a filter, zeros outside the map.
 
     x is (N, C, H, W); y is (h, w, N, C, kh, kw).
     """
@@ -80,7 +80,7 @@ def _columns(share, shares, job):
 
 @kernel
 def _from_columns(share, shares, job):
-    """x = bias + the sum of what ``columns`` would have taken from each pixel of it."""
+    """x = bias + the sum of all columns of y that ``_columns`` would have read from each pixel."""
     y, bias, x = floats(job, 0), floats(job, 1), floats(job, 2)
     rows, channels, height, width, h, w, kh, kw, sh, sw, ph, pw = numbers(job, 12)
     x = x.reshape((rows, channels, height, width))
@@ -102,8 +102,10 @@ def _from_columns(share, shares, job):
 
 @kernel
 def _panels(share, shares, job):
-    """Lays columns that are multiplied at a time together: out is (taps, cols / columns, inner,
-    columns). W[t] is (inner, cols), or lies as (cols, inner) where transpose says so.
+    """Copies W so that columns that are multiplied at a time lie together.
+
+    out is (taps, cols / columns, inner, columns). W[t] is (inner, cols), or with transpose lies as
+    (cols, inner).
     """
     W, out = floats(job, 0), floats(job, 1)
     inner, cols, columns, transpose = numbers(job, 4)
@@ -125,7 +127,7 @@ def panels(W, out, inner, cols, columns, transpose):
 
 
 class _Layer:
-    """One layer's numbers, and its products.
+    """The geometry of a layer, and its products.
 
     W is (small channels, big channels, kh, kw). A big side with few channels is folded: all numbers
     under a place of the filter become one row, and the map one large matrix.
@@ -138,7 +140,7 @@ class _Layer:
         self.taps = ((1, 1), (1, 1), (1, 1), (1, 1), (0, 0)) if self.is_folded else self.geometry
 
     def lay(self, x):
-        """A map of the big side, (N, C, H, W), as the products take it: (h, w, N, C')."""
+        """Lays a map of the big side, (N, C, H, W), as the products read it: (h, w, N, C')."""
         if not self.is_folded:
             return pixel_major(x)
         x = x if x.flags.c_contiguous else nchw(pixel_major(x))
@@ -152,18 +154,18 @@ class _Layer:
         return rows, self.W_shape[1], *big, *small, *(n for pair in others for n in pair)
 
     def _weights(self, W):
-        """W as a dense (kh, kw, small, big): a view where the link stored it so."""
+        """Returns W as a dense (kh, kw, small, big): a view where the link stored it so."""
         if self.is_folded:
             return dense(W).reshape(1, 1, len(W), -1)
         return dense(W.transpose(2, 3, 0, 1))
 
     def to_small(self, laid, W, bias):
-        """The convolution: a map laid out by ``lay`` to (N, C', h, w)."""
+        """Convolves a map that ``lay`` has laid out: to (N, C', h, w)."""
         y = self._products(0, laid, self._weights(W), bias)
         return y.reshape(*self.small, -1, len(W)).transpose(2, 3, 0, 1)
 
     def to_big(self, small, W, bias):
-        """The deconvolution: (N, C', h, w) to (N, C, H, W)."""
+        """Deconvolves (N, C', h, w) to (N, C, H, W)."""
         small = pixel_major(small)
         if not self.is_folded:
             return self._products(1, small, self._weights(W), bias).transpose(2, 3, 0, 1)
@@ -174,7 +176,7 @@ class _Layer:
         return out
 
     def _products(self, by, x, W, bias):
-        """Sums over taps of pixels of x, (h, w, N, C), times W, (kh, kw, small, big)."""
+        """Sums pixels of x, (h, w, N, C), times W, (kh, kw, small, big), over the taps."""
         rows, inner = x.shape[2:]
         cols = W.shape[2 + by]
         transpose, ldw, column_step = by == 0, W.shape[3], 1
@@ -192,11 +194,11 @@ class _Layer:
         return y
 
     def weight_gradient(self, small, laid):
-        """Gradient of W, in the memory order of the weights."""
+        """Returns the gradient of W, in the memory order of the weights."""
         small = pixel_major(small)
         h, w, rows, m = small.shape
         if self.is_folded:
-            # In parts, one per row of the map, which are summed then.
+            # One part per row of the map; the parts are summed below.
             y = weight_products(small, laid, h, w * rows, *3 * count_up(h))
             return column_sums(y.reshape(h, -1)).reshape(self.W_shape)
         kh, kw = self.W_shape[2:]
@@ -205,7 +207,7 @@ class _Layer:
 
 
 class Convolution2D(FirstOrder, chainer.FunctionNode):
-    """Chainer's Convolution2DFunction without dilation and groups, first order."""
+    """Chainer's Convolution2DFunction, of first order, without dilation and groups."""
 
     follows, floating = (0, 2), True
 
@@ -217,7 +219,7 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
         small = tuple((size + 2 * pad - k) // stride + 1 for size, pad, k, stride in
                       zip(x.shape[2:], self.pad, W.shape[2:], self.stride, strict=True))
         self.layer = _Layer(small, x.shape[2:], W, self.stride, self.pad)
-        # Kept instead of x: the same memory, or a copy that is wanted again.
+        # Kept for the gradient of W in the place of x.
         self.laid = self.layer.lay(x)
         self.retain_inputs((1,))
         return self.layer.to_small(self.laid, W, *b or [None])
@@ -233,9 +235,9 @@ class Convolution2D(FirstOrder, chainer.FunctionNode):
 
 
 class Deconvolution2D(FirstOrder, chainer.FunctionNode):
-    """Chainer's Deconvolution2DFunction without dilation and groups, first order.
+    """Chainer's Deconvolution2DFunction, of first order, without dilation and groups.
 
-    Its gradient with respect to the parameters alone works, which Chainer's own fails at.
+    Computes gradients of the parameters alone, too, at which Chainer's own fails.
     """
 
     follows, floating = (0, 2), True

@@ -1,7 +1,7 @@
-"""What Numba has no words for: BLAS without Python, addresses, atomic numbers, the control word.
+"""What Numba lacks: BLAS without Python, addresses, atomic numbers, the control word.
 
-Two things are said in a processor's own words, x86's and 64-bit ARM's: that denormal numbers count
-as zero, and that a core is only waiting. Others do without: they are slower there, and as right.
+Two intrinsics are instructions of x86 and 64-bit ARM: denormal numbers count as zero, and a core
+pauses while it waits. On other processors both do nothing; results are as right, and come later.
 """
 
 from llvmlite import binding, ir
@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-# What compiled code is for, which under emulation is not what the machine is.
+# The target of compiled code; under emulation not the machine's own processor.
 _TARGET = binding.get_process_triple().partition("-")[0]
 _X86 = _TARGET == "x86_64"
 _ARM = _TARGET in ("aarch64", "arm64")
@@ -61,7 +61,7 @@ def _declared(builder, name, result, *arguments):
 
 
 def _x86_control(builder, name, slot):
-    """MXCSR goes by way of memory: stmxcsr into the slot, ldmxcsr out of it."""
+    """Stores MXCSR to the slot (stmxcsr) or loads it from there (ldmxcsr)."""
     pointer = ir.IntType(8).as_pointer()
     builder.call(_declared(builder, f"x86.sse.{name}", ir.VoidType(), pointer),
                  [builder.bitcast(slot, pointer)])
@@ -89,8 +89,8 @@ def _write_control(builder, value):
 def flush_denormals(typingctx):
     """Lets denormal numbers count as zero on this thread; returns the control word before.
 
-    They cost a hundred cycles each on many CPUs, and a discriminator that is sure of itself makes
-    millions.
+    They cost a hundred cycles each on many processors, and a discriminator that is sure of itself
+    computes millions.
     """
     def codegen(context, builder, signature, args):
         before = _read_control(builder)
@@ -120,10 +120,10 @@ def pointer(typingctx, address):
 
 @intrinsic
 def call(typingctx, function, first, second, third):
-    """Calls a C function at an address and returns what it does.
+    """Calls the C function at an address and returns its result.
 
-    It may take fewer arguments than three, and return less or nothing: no system's calling
-    convention minds.
+    The function may take fewer than three arguments and return a smaller number or nothing: every
+    calling convention allows that.
     """
     def codegen(context, builder, signature, args):
         number = args[0].type
@@ -154,7 +154,7 @@ def store(typingctx, address, value):
 
 @intrinsic
 def add(typingctx, address, value):
-    """Adds atomically; returns the number before."""
+    """Adds value to the number at address, atomically; returns the number before."""
     def codegen(context, builder, signature, args):
         place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
         return builder.atomic_rmw("add", place, args[1], "seq_cst")

@@ -1,4 +1,4 @@
-"""What all kernels share: how they are compiled, and how they read their jobs.
+"""Kernels: how they are compiled, and how they read their jobs.
 
 A kernel is an inner loop compiled by Numba. It stands beside the function that launches it, in the
 file of the functions that need it::
@@ -14,13 +14,13 @@ file of the functions that need it::
         run(_scale, x.size // 4, (x, y), (factor,))
 
 Each call does one share of the work. Shares have outputs of their own, so results do not depend on
-which thread did which share, and when.
+which thread does which share, and when.
 
 Memory is pixel-major: a map of shape (N, C, H, W) lies as (H, W, N, C), so that each pixel is a
 dense (N, C) matrix and a convolution is a few dozen matrix products on whole pixels, in place,
 without im2col.
 
-Why compiled and not NumPy's: docs/decisions.md, "Compiled kernels".
+docs/decisions.md, "Compiled kernels", says why NumPy is not enough.
 """
 
 import numpy as np
@@ -31,9 +31,9 @@ from numba.extending import intrinsic
 from chainer_cpu._compile import callback
 from chainer_cpu._intrinsics import pointer
 
-# A job: addresses of up to FLOATS arrays of the kernel's dtype and OTHERS of int64 or float64, then
-# the arrays' sizes in the same order, up to NUMBERS whole numbers, what computes it, and how many
-# shares it is cut into.
+# A job: addresses of up to FLOATS arrays of the kernel's dtype and up to OTHERS of int64 or
+# float64, the sizes of these arrays in the same order, up to NUMBERS whole numbers, the address of
+# the compiled kernel, and the number of shares.
 FLOATS, OTHERS, NUMBERS = 6, 4, 15
 _ARRAYS = FLOATS + OTHERS
 JOB = np.dtype([("addresses", np.int64, _ARRAYS), ("sizes", np.int64, _ARRAYS),
@@ -48,18 +48,18 @@ helper = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=Tru
 
 
 class kernel:
-    """A decorator: compiles a loop for a dtype when it first runs, which takes up to a second."""
+    """Decorates a loop, and compiles it for a dtype when it first runs: up to a second each."""
 
     def __init__(self, function):
         self.function, self.code, self.addresses = function, {}, {}
 
     def address(self, dtype):
-        """Address of the compiled code, void(share, shares, address of a job)."""
+        """Returns the address of the compiled void(share, shares, address of a job)."""
         address = self.addresses.get(dtype)
         return self._compile(dtype) if address is None else address
 
     def _compile(self, dtype):
-        # A pointer's type is how the loop hears of the dtype.
+        # The type of the pointer tells the loop its dtype.
         signature = types.void(types.intp, types.intp, types.CPointer(from_dtype(dtype)))
         code = callback(self.function, signature)
         self.code[dtype], self.addresses[dtype] = code, code.address
@@ -74,25 +74,25 @@ def _array(job, i, dtype):
 
 @helper
 def floats(job, i):
-    """The job's array number i of the kernel's dtype, flat."""
+    """Returns the job's array number i of the kernel's dtype, flat."""
     return _array(job, i, carray(job, 1).dtype)
 
 
 @helper
 def indexes(job, i):
-    """The job's other array number i, int64."""
+    """Returns the job's other array number i, as int64."""
     return _array(job, FLOATS + i, np.int64)
 
 
 @helper
 def doubles(job, i):
-    """The job's other array number i, float64."""
+    """Returns the job's other array number i, as float64."""
     return _array(job, FLOATS + i, np.float64)
 
 
 @intrinsic(prefer_literal=True)
 def numbers(typingctx, job, count):
-    """The job's first whole numbers, a tuple. count is a literal."""
+    """Returns the job's first count whole numbers, a tuple. count is a literal."""
     def codegen(context, builder, signature, args):
         first = builder.bitcast(args[0], ir.IntType(64).as_pointer())
         return context.make_tuple(builder, signature.return_type, [

@@ -27,14 +27,14 @@ from chainer_cpu._queue import run
 chainer = import_chainer()
 
 
-# OpenBLAS with AVX-512 copies neither matrix first where a product has up to a million
-# multiply-adds, which is the quicker way: of some columns, for up to so many rows. Where it always
-# copies, long pieces save copies of the weights.
+# OpenBLAS with AVX-512 multiplies without copying the matrices first if a product has at most
+# _SMALL multiply-adds, which is faster: we make pieces of _SHORT rows, and cut the columns to fit.
+# A BLAS that always copies gets pieces of _LONG rows, which save copies of the weights.
 _SMALL, _SHORT, _LONG = 1_000_000, 122, 1024
-# With no more rows than these, wide layers stay whole: it is slower, but then a training in batches
-# of 20 rounds as the original's did in 2016, whose third losses hang on that.
+# Up to so many rows, wide layers stay whole. That is slower, but rounds as the original did in 2016
+# in batches of 20, and the third losses of that training depend on it.
 _FEW = 32
-# With up to so many rows, a BLAS that always copies the weights takes most of its time for that.
+# Up to so many rows, a BLAS that always copies spends most of its time on the weights' copies.
 _HANDFUL = 8
 
 
@@ -45,7 +45,7 @@ def _has_small_products():
 
 
 def columns_at_once(rows, inner, cols):
-    """How many columns of weights, (inner, cols), make a product that copies nothing; or None."""
+    """Returns how many columns of (inner, cols) weights make a product without copies; or None."""
     while rows > _FEW and inner * cols > _SMALL // _SHORT and cols % 32 == 0:
         cols //= 2
     return cols if _has_small_products() and inner * cols <= 2 * _SMALL // _SHORT else None
@@ -65,9 +65,9 @@ class Matrices(NamedTuple):
 
 
 class Meetings(NamedTuple):
-    """Which matrices are multiplied: x[x_index[i]] by W[W_index[i]], for y[p] those i that are
-    first[p] <= i < first[p + 1]. The y[p] are made in the given order, which best is one that comes
-    back to an x[q] soon.
+    """Which matrices are multiplied: y[p] sums x[x_index[i]] @ W[W_index[i]] over i from first[p]
+    to first[p + 1] - 1. The y[p] are made in the given order; fastest is one that soon comes back
+    to an x[q].
     """
 
     order: np.ndarray
@@ -78,7 +78,7 @@ class Meetings(NamedTuple):
 
 @njit(fastmath={"reassoc", "contract"}, error_model="numpy", no_cpython_wrapper=True)
 def _add_product(x, x_ld, W, W_ld, y, y_ld, rows, inner, cols, transpose):
-    """y += x @ W, or x @ W.T, for a few rows: reads W once, and copies nothing."""
+    """y += x @ W, or x @ W.T with transpose, for a few rows. Reads W once and copies nothing."""
     if transpose:
         for c in range(cols):
             w = W[c * W_ld:c * W_ld + inner]
@@ -117,7 +117,7 @@ def _products(share, shares, job):
 
     zero, one = y.array.dtype.type(0), y.array.dtype.type(1)
     size = y.array.itemsize
-    # A task's place in the sum of all tasks' costs, its products plus 1, says in which share it is.
+    # A task costs its products plus 1. Its place in the sum of all costs says whose share it is.
     total = pieces * (len(x_index) + len(order))
     place = 0
     for piece in range(pieces):
@@ -154,18 +154,18 @@ def _products(share, shares, job):
 
 
 def products(x, W, y, shape, meetings, bias=None, bias_step=0, transpose=False, column_step=1):
-    """Runs y[p] = bias[p] + sum of x[x_index[i]] @ W[W_index[i]] over what meets for p.
+    """Computes y[p] = bias[p] + the sum of x[x_index[i]] @ W[W_index[i]] of the Meetings.
 
-    x, W and y are Matrices: x[q] is (rows, inner), W[t] is (inner, cols) or with transpose lies as
-    (cols, inner), y[p] is (rows, cols), which three numbers are the shape; bias[p], (cols,), begins
-    at p * bias_step. Some columns of W[t] are multiplied at a time; column c of them begins at
+    x, W and y are Matrices, shape is (rows, inner, cols): x[q] is (rows, inner), W[t] is (inner,
+    cols) or with transpose lies as (cols, inner), y[p] is (rows, cols). bias[p], (cols,), begins at
+    p * bias_step. Multiplies a block of columns at a time; column c of W[t] begins a block at
     c * column_step.
     """
     rows, inner, cols = shape
     dtype = x.array.dtype
     bias = no_bias(dtype) if bias is None else dense(bias)
     columns = None if transpose else columns_at_once(rows, inner, cols)
-    # Few outputs are cut so that all threads have something to do.
+    # Few outputs are cut into pieces, so that every thread has some.
     tasks = 8 * _threads.count()
     pieces = max(_parts(rows, inner, columns),
                  min(-(-tasks // len(meetings.order)), rows // _SHORT))
@@ -179,9 +179,9 @@ def products(x, W, y, shape, meetings, bias=None, bias_step=0, transpose=False, 
 def _weight_products(share, shares, job):
     """y[t] = sum of a[a_index[i]].T @ b[b_index[i]] over the i with y_index[i] == t.
 
-    a[p] is (rows, m), b[p] is (rows, n), y[t] is (m, n). A share goes through all i, best in an
-    order that comes back to an a[p] soon, and makes its own of the y[t], or pieces of them. All
-    that is done in parts of the rows, one after the other.
+    a[p] is (rows, m), b[p] is (rows, n), y[t] is (m, n). A share goes through all i and makes its
+    own y[t], or pieces of them; an order that soon comes back to an a[p] is fastest. The rows are
+    summed in parts, one after the other.
     """
     a, b, y = floats(job, 0), floats(job, 1), floats(job, 2)
     a_index, b_index, y_index = indexes(job, 0), indexes(job, 1), indexes(job, 2)
@@ -211,10 +211,13 @@ def _weight_products(share, shares, job):
 
 
 def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
-    """Runs the kernel of that name: a, (..., m), and b, (..., n), to (outputs, m, n)."""
+    """Returns y, (outputs, m, n): y[t] sums a[a_index[i]].T @ b[b_index[i]] where y_index[i] == t.
+
+    a is (..., m), b is (..., n); a[p] and b[p] are their next rows rows.
+    """
     m, n, shares = a.shape[-1], b.shape[-1], 2 * _threads.count()
     y = empty((outputs, m, n), a.dtype)
-    # Few shares, that come back to a[p] the sooner, but no fewer.
+    # The fewer the shares, the sooner they come back to a[p]; each thread needs two.
     pieces, at_once = max(1, min(-(-shares // outputs), m // 64)), _LONG
     if _has_small_products():
         pieces, at_once = min(m, max(pieces, -(-m * n * _SHORT // _SMALL))), _SHORT
@@ -225,26 +228,26 @@ def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
 
 @bounded
 def count_up(number):
-    """The indexes 0 to number - 1."""
+    """Returns the indexes 0 to number - 1, in a tuple."""
     return np.arange(number),
 
 
 @bounded
 def _one_each(number):
-    """Indexes of products of which each output needs one."""
+    """Returns Meetings of which each output needs one."""
     every, = count_up(number)
     return Meetings(every, np.arange(number + 1), every, every)
 
 
 @bounded
 def _all_for_one(number):
-    """Indexes of products whose sum is the one output."""
+    """Returns Meetings whose sum is the one output."""
     every, = count_up(number)
     return Meetings(every[:1], np.array([0, number]), every, every)
 
 
 class Linear(FirstOrder, chainer.FunctionNode):
-    """Chainer's LinearFunction, first order. Takes maps too, and leaves them where they lie."""
+    """Chainer's LinearFunction, of first order. Reads maps too, in whatever order they lie."""
 
     follows, floating = (2,), True
 
@@ -305,11 +308,11 @@ class Linear(FirstOrder, chainer.FunctionNode):
 
 
 def _blocks(columns):
-    """The most blocks, up to 16, of equal size and at least 64 columns: (number, size)."""
+    """Cuts columns into the most blocks, up to 16, of equal size from 64 on: (number, size)."""
     number = max(n for n in range(1, 17) if columns % n == 0 and (n == 1 or columns // n >= 64))
     return number, columns // number
 
 
 def _weights_by_pixel(W, x):
-    """W, (out, C * pixels), as a dense (pixels, out, C)."""
+    """Returns W, (out, C * pixels), as a dense (pixels, out, C)."""
     return dense(W.reshape(len(W), x.shape[1], -1).transpose(2, 0, 1))

@@ -8,7 +8,7 @@ from chainer_cpu._kernels import DTYPES, TASK_SIZE, doubles, floats, helper, ker
 from chainer_cpu._memory import empty
 from chainer_cpu._queue import queue, run
 
-# A sum over rows is made of this many at most.
+# Tasks of a sum over rows, at most.
 _TASKS = 32
 
 # A map (N, C, H, W) is pixel-major where its transposed view (H, W, N, C) is dense.
@@ -26,7 +26,7 @@ def _transpose(share, shares, job):
 
 
 def pixel_major(x):
-    """The dense (H, W, N, C) array of a map x, (N, C, H, W): a view if that is how it lies."""
+    """Returns a map x, (N, C, H, W), as a dense (H, W, N, C) array: a view if x lies so."""
     view = x.transpose(2, 3, 0, 1)
     if view.flags.c_contiguous:
         return view
@@ -50,18 +50,18 @@ def _transpose_back(share, shares, job):
 
 
 def nchw(array):
-    """A dense (H, W, N, C) array as a dense (N, C, H, W) one."""
+    """Copies a dense (H, W, N, C) array to a dense (N, C, H, W) one."""
     h, w, n, c = array.shape
     out = empty((n, c, h, w), array.dtype)
     run(_transpose_back, array.size, (array, out), (n, c, h * w))
     return out
 
 
-# Sums over rows are float64. Four rows at a time, so that reading them is what takes the time.
+# Sums over rows are float64. Four rows at a time are as fast as memory is read.
 
 @helper
 def fours(x, begin, end, channels):
-    """The rows from begin to end as (n, 4, C), and what is left over as (m, C)."""
+    """Returns the rows from begin to end as (n, 4, C), and the remaining rows as (m, C)."""
     middle = end - (end - begin) % 4
     return (x[begin * channels:middle * channels].reshape((-1, 4, channels)),
             x[middle * channels:end * channels].reshape((-1, channels)))
@@ -69,7 +69,7 @@ def fours(x, begin, end, channels):
 
 @kernel
 def _sums(share, shares, job):
-    """Sums over the rows of each task; x is (rows, C), totals (tasks, C)."""
+    """Sums the rows of each task: x is (rows, C), totals (tasks, C)."""
     x, totals = floats(job, 0), doubles(job, 0)
     rows, channels, tasks = numbers(job, 3)
     totals = totals.reshape((tasks, channels))
@@ -88,7 +88,7 @@ def _sums(share, shares, job):
 
 @kernel
 def _totals(share, shares, job):
-    """Sums over all tasks; partial is (n, tasks, C), sums (n, C), and out the same in its dtype."""
+    """Sums the tasks: partial is (n, tasks, C), sums (n, C), out the same in another dtype."""
     out, partial, sums = floats(job, 0), doubles(job, 0), doubles(job, 1)
     tasks, channels = numbers(job, 2)
     partial, sums = partial.reshape((-1, tasks, channels)), sums.reshape((-1, channels))
@@ -106,8 +106,8 @@ def _totals(share, shares, job):
 def totals(kernel, arrays, number, channels=None):
     """Runs a kernel like ``_sums``, which sums over all rows of arrays[0], (..., C).
 
-    Returns the sums, (number, C), as float64 and in the dtype of the arrays. Where channels are
-    fewer than C, sums for the same channel are added up, too.
+    Returns the sums, (number, C), as float64 and in the dtype of the arrays. With fewer channels
+    than C, sums columns of the same channel, too: (number, channels).
     """
     size, columns = arrays[0].size, arrays[0].shape[-1]
     tasks = min(_TASKS, size // columns, -(-size // TASK_SIZE))
@@ -120,9 +120,9 @@ def totals(kernel, arrays, number, channels=None):
 
 
 def column_sums(x):
-    """Sums over all but the last axis of dense x."""
+    """Sums dense x over all but its last axis."""
     channels = x.shape[-1]
-    # Of few columns several rows are summed as one, since short loops are slow.
+    # Rows of few columns are joined, since short loops are slow.
     together = 16 if channels < 16 and x.size % (16 * channels) == 0 else 1
     return totals(_sums, (x.reshape(-1, together * channels),), 1, channels)[1][0]
 
@@ -136,7 +136,7 @@ def _accumulate(share, shares, job):
 
 
 def added(x, y):
-    """x + y."""
+    """Returns x + y."""
     alike = x.dtype == y.dtype and x.dtype in DTYPES and x.strides == y.strides
     if not alike or not (x.flags.c_contiguous or is_pixel_major(x)):
         queue().flush()
@@ -148,12 +148,12 @@ def added(x, y):
 
 
 def is_pixel_major(x):
-    """Whether x is a map in pixel-major memory (and not, as one pixel is, a plain matrix too)."""
+    """Whether x is a map in pixel-major memory. (A map of one pixel counts as a matrix.)"""
     return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(2, 3, 0, 1).flags.c_contiguous
 
 
 def dense(x):
-    """x as a dense array, which may be one that waits for its numbers."""
+    """Returns x as a dense array. Its numbers may still be in the queue."""
     if not x.flags.c_contiguous and queue().needs(x):
         queue().flush()
     return np.asarray(x, order="C")
@@ -164,7 +164,7 @@ def matrix(x):
 
 
 def dense_view(x):
-    """x as a dense array with its axes in another order, and the order that leads back."""
+    """Returns x as a dense array with its axes transposed, and the order that transposes back."""
     if is_pixel_major(x):
         return x.transpose(2, 3, 0, 1), (2, 3, 0, 1)
     return dense(x), tuple(range(x.ndim))

@@ -1,4 +1,4 @@
-"""Memory that is used again, and tables that are kept."""
+"""Reuses the memory of arrays, and keeps tables, each up to a number of bytes."""
 
 import collections
 import functools
@@ -8,30 +8,30 @@ import threading
 
 import numpy as np
 
-# Smaller arrays are left to NumPy, which is quick with them.
+# Bytes. Smaller arrays are NumPy's, which is fast with them.
 _SMALL = 1 << 16
-# No more bytes than these are kept for later: freed memory, and tables.
+# Bytes that are kept at most: of freed memory, and of tables.
 KEPT, TABLES = 2 << 30, 64 << 20
-# A size that has not been freed again in so many times that some memory was is needed no more.
+# A size that was not among the last so many frees is given up.
 _PATIENCE = 500
 
-_free = {}  # blocks by size; the size that was freed last is the last one
+_free = {}  # blocks by size, the size that was freed last at the end
 _free_bytes = 0
-_time, _freed_at = 0, {}  # how often memory was freed so far, and by size, when it was last
+_time, _freed_at = 0, {}  # number of frees so far; the number of a size's last one
 _returned = collections.deque()
-waiting = {}  # by thread: the blocks that kernels in its queue read or write
+waiting = {}  # by thread: the blocks that its queued kernels read or write
 _lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # a child in which nobody could ever release it would hang
+if hasattr(os, "register_at_fork"):  # else a child could wait for it for ever
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
                         after_in_child=_lock.release)
 
 
 def empty(shape, dtype):
-    """An uninitialised array, like numpy.empty, in memory that was used before where there is some.
+    """Returns an uninitialised array, like numpy.empty, if possible in memory freed before.
 
     Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than
-    filling them. While kernels of this thread wait in its queue, one of them may still need this
-    memory: a kernel that is run later may write to it, and nobody else.
+    filling them. While kernels wait in this thread's queue, one of them may still need this memory:
+    only kernels that are queued later may write to it.
     """
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
@@ -47,7 +47,7 @@ def empty(shape, dtype):
 
 
 def _take(size):
-    """The block of a size that was freed last and that no other thread's kernels wait for."""
+    """Takes the block of that size that was freed last and that no other thread's queue needs."""
     global _free_bytes
     thread, blocks = threading.get_ident(), _free.get(size, ())
     others = [needed for of, needed in list(waiting.items()) if of != thread]
@@ -59,18 +59,18 @@ def _take(size):
 
 
 class _Block(np.ndarray):
-    """Memory. Not a plain array: of those, a view's base is the first of them all."""
+    """A piece of memory. Not a plain array, past which NumPy would point the base of a view."""
 
 class _Owner(np.ndarray):
-    """The base of an array and of all its views: lives as long as they, then frees their memory."""
+    """The base of an array and of all its views; frees their memory when the last one is gone."""
 
     def __del__(self):
-        if _release is not None:  # as it is when the interpreter ends
+        if _release is not None:  # it is None when the interpreter ends
             _release(self.base)
 
 
 def _release(block):
-    # Garbage may be collected at any time, in the midst of the code below too: there, this waits.
+    # The collector may call this in the middle of the code below: so it only appends.
     _returned.append(block)
     if _lock.acquire(blocking=False):
         try:
@@ -80,7 +80,7 @@ def _release(block):
 
 
 def _sort():
-    """Puts what was returned to what is free."""
+    """Moves returned blocks to the free ones."""
     global _free_bytes, _time
     while _returned:
         block = _returned.popleft()
@@ -100,7 +100,7 @@ def _give_up_old():
 
 
 def _give_up(size):
-    """Gives up a free block of a size, and the size with the last of them."""
+    """Frees one block of a size for good, and forgets the size with its last block."""
     global _free_bytes
     if _free[size]:
         _free[size].pop()
@@ -110,7 +110,7 @@ def _give_up(size):
 
 
 def bounded(function):
-    """Like functools.cache, for functions that make a tuple of arrays; forgets at TABLES bytes."""
+    """Like functools.cache, for functions that return tuples of arrays; forgets at TABLES bytes."""
     results = {}
 
     @functools.wraps(function)
@@ -128,7 +128,7 @@ def bounded(function):
 
 
 def block_of(x):
-    """What an array's memory belongs to: a block, or an array of NumPy's own."""
+    """Returns what owns an array's memory: a block, or an array of NumPy's own."""
     base = x.base
     if type(base) is np.ndarray:
         x, base = base, base.base

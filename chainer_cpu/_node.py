@@ -1,4 +1,4 @@
-"""What every fast function node has in common."""
+"""The base of the fast function nodes."""
 
 import weakref
 
@@ -11,13 +11,13 @@ from chainer.utils import type_check  # noqa: E402
 
 
 def plain_variable(array, requires_grad=False):
-    """Chainer's Variable of a NumPy array, without a look at whether it is one."""
+    """Returns a Variable of a NumPy array, without Chainer's checks."""
     return chainer.Variable._init_unchecked(
         array, requires_grad=requires_grad, is_chainerx_array=False)
 
 
 class _Waiting(chainer.Variable):
-    """A variable whose numbers wait in a thread's queue until that thread looks at them."""
+    """A Variable whose numbers are in its thread's queue until that thread reads them."""
 
     @property
     def raw_array(self):
@@ -32,19 +32,20 @@ class _Waiting(chainer.Variable):
 
 
 class FirstOrder:
-    """Mixed into a FunctionNode with one output: checks gradients before they are addresses.
+    """Mixed into a FunctionNode with one output: checks gradients, then computes with addresses.
 
-    Subclasses have ``values``, which makes the output of inputs, arrays, and ``gradients``, which
-    yields those of the inputs that are asked for. What either makes may wait in a queue.
+    Subclasses define ``values(inputs)``, which returns the output of input arrays, and
+    ``gradients(indexes, gy)``, which yields the gradients of the inputs with those indexes. The
+    numbers of both may still be in the queue.
 
-    Refuses what a silent None would get wrong. A gradient of another dtype is taken over into that
-    of the output, which the results then have too, but for those of the inputs in ``follows``:
-    they have the gradient's, as Chainer's. ``floating`` says that it must be a float's.
+    backward raises RuntimeError where Chainer asks for gradients of second order. A gradient of
+    another dtype is converted to the output's; results have the output's dtype, but those of the
+    inputs in ``follows`` have the gradient's, as Chainer's. With ``floating`` it must be a float's.
     """
 
     follows: tuple[int, ...] = ()
     floating = False
-    ticket = None  # of the queue in which the output may wait
+    ticket = None  # of the queue in which the output is computed
 
     def apply(self, inputs):
         if chainer.get_function_hooks() or self._n_local_function_hooks or chainer.is_debug():
@@ -55,18 +56,18 @@ class FirstOrder:
         return y,
 
     def forward(self, inputs):
-        """For Chainer's apply, which may look at the output, or has hooks that do."""
+        """Returns the output computed: Chainer's apply calls this, and it or its hooks read it."""
         with queue():
             y = self.values(inputs)
             queue().flush()
         return y,
 
     def _apply(self, inputs):
-        """What Chainer's apply does for one output where ``functions.is_fast`` has looked."""
+        """Does what Chainer's apply does for one output, after ``functions.is_fast`` said yes."""
         for x in inputs:
             if type(x) is _Waiting:
                 check(x.ticket)
-        arrays = [x._data[0] for x in inputs]  # x.array would look at it
+        arrays = [x._data[0] for x in inputs]  # x.array would run the queue
         with queue():
             array = self.values(arrays)
         y = plain_variable(array, any([x.requires_grad for x in inputs]))
@@ -99,7 +100,7 @@ class FirstOrder:
         return tuple([plain_variable(g) for g in found])
 
     def checked_gradients(self, indexes, gy, **options):
-        """What ``gradients`` yields, arrays, for a gradient of any dtype. The queue is open."""
+        """Lists what ``gradients`` yields, for gy of any dtype. The queue must be open."""
         if self.ticket is not None:
             check(self.ticket)
         shape, dtype = self.output

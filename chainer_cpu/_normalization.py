@@ -14,10 +14,10 @@ chainer = import_chainer()
 
 @kernel
 def _moments(share, shares, job):
-    """Per task, sums over its rows of their difference from the first row of all and of its square.
+    """Sums, over each task's rows, the difference from x's first row, and the difference's square.
 
-    totals is (2, tasks, C). The first row stands for the mean, which is not known yet: a mean that
-    is large beside the spread costs no digits.
+    totals is (2, tasks, C). The mean is not known yet; differences from any row keep the digits of
+    a mean that is large beside the spread.
     """
     x, totals = floats(job, 0), doubles(job, 0)
     rows, channels, tasks = numbers(job, 3)
@@ -44,10 +44,10 @@ def _moments(share, shares, job):
 
 @kernel
 def _statistics(share, shares, job):
-    """Those of a batch of so many rows, from the totals of its ``moments`` about a first row.
+    """Computes the statistics of a batch of rows from the totals of ``_moments`` about first.
 
-    settings are eps and decay; out is (4, C): mean, inv_std, gamma, beta. Running averages, where
-    there are any, are moved: the variance by the unbiased one, as Chainer's.
+    settings are eps and decay; out is (4, C): mean, inv_std, gamma, beta. Updates the running
+    averages unless they are empty, the variance's with the unbiased variance, as Chainer does.
     """
     first, gamma, beta = floats(job, 0), floats(job, 1), floats(job, 2)
     running_mean, running_var, out = floats(job, 3), floats(job, 4), floats(job, 5)
@@ -102,16 +102,15 @@ def normalize(x, statistics, y):
 
 @helper
 def _slope_at(y, slope):
-    """The derivative of a (leaky) ReLU whose output is y."""
+    """Returns the derivative of a (leaky) ReLU whose output is y."""
     return type(y)(1) if y > type(y)(0) else slope
 
 
-# Where a (leaky) ReLU follows, gy is the gradient behind it, and slope is its slope. Where none
-# does, slope is 1.
+# gy is the gradient behind a (leaky) ReLU of that slope. A slope of 1 means that none follows.
 
 @kernel
 def _normalize_sums(share, shares, job):
-    """Per task, the sums over its rows of gy and of gy * x_hat; totals is (2, tasks, C)."""
+    """Sums gy and gy * x_hat over each task's rows; totals is (2, tasks, C)."""
     gy, x, statistics, slopes = floats(job, 0), floats(job, 1), floats(job, 2), floats(job, 3)
     totals = doubles(job, 0)
     rows, channels, tasks = numbers(job, 3)
@@ -150,7 +149,7 @@ def _normalize_sums(share, shares, job):
 def _normalize_backward(share, shares, job):
     """gx = gamma * inv_std * (gy - (x_hat * product_mean + gy_mean)).
 
-    sums is (2, C), float64: the totals of ``normalize_sums``, whose means are over so many rows.
+    sums is (2, C), float64: the totals of ``_normalize_sums``. Their means are over batch_rows.
     """
     gy, x, statistics, slopes = floats(job, 0), floats(job, 1), floats(job, 2), floats(job, 3)
     gx, sums = floats(job, 4), doubles(job, 0)
@@ -177,10 +176,10 @@ def normalize_backward(gy, x, statistics, slope, gx, sums, batch_rows):
 
 
 class BatchNormalization(FirstOrder, chainer.FunctionNode):
-    """Chainer's BatchNormalization for (N, C) and (N, C, H, W), training mode, first order.
+    """Chainer's BatchNormalization for (N, C) and (N, C, H, W), in training mode, of first order.
 
-    With comm, a ChainerMN communicator, x is this process's share of the batch that the statistics
-    are of, and the gradients of gamma and beta are the share's part of them.
+    With comm, a ChainerMN communicator, x is this process's share of a batch. The statistics are
+    those of the batch, the gradients of gamma and beta the share's: their sum is the batch's.
     """
 
     def __init__(self, eps, running_mean, running_var, decay, comm=None):
@@ -191,7 +190,7 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         x, gamma, beta = inputs
         self.retain_inputs((1,))
         self.is_nchw = x.ndim == 4 and x.flags.c_contiguous
-        # Kept instead of x: the same memory, or the only pixel-major copy.
+        # Kept for the gradients in the place of x: the same memory, or its only pixel-major copy.
         self.x = _dense(x)
         self.rows, first, sums = self._moments()
         self.statistics = np.empty((4, len(gamma)), x.dtype)
@@ -208,21 +207,21 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
         return y.reshape(x.shape) if x.ndim == 2 else y.transpose(2, 3, 0, 1)
 
     def _moments(self):
-        """Of the batch: the number of rows, a row, and the sums of differences from it."""
+        """Returns the batch's number of rows, a row, and the moments about that row, (2, C)."""
         channels = self.x.shape[-1]
         rows, first = self.x.size // channels, self.x.reshape(-1, channels)[0]
         sums, _ = totals(_moments, (self.x,), 2)
         if self.comm is None:
             return rows, first, sums
         queue().flush()
-        # Each process has a first row of its own; what they add up is about zero.
+        # Each process has another first row, so what they sum is about zero.
         offset = sums[0] / rows
         mean, var = first + offset, sums[1] / rows - offset * offset
         sums = self.comm.allreduce(rows * np.array([np.ones(channels), mean, var + mean * mean]))
         return int(sums[0, 0]), np.zeros_like(first), np.ascontiguousarray(sums[1:])
 
     def gradients(self, indexes, gy, slope=1):
-        """The gradients. With another slope than 1, gy is that behind a (leaky) ReLU of it."""
+        """Yields the gradients. gy may be the gradient behind a (leaky) ReLU of that slope."""
         shape = gy.shape
         gy, slope = _dense(gy), constant(slope, gy.dtype)
         sums, (gbeta, ggamma) = totals(
@@ -244,5 +243,5 @@ class BatchNormalization(FirstOrder, chainer.FunctionNode):
 
 
 def _dense(x):
-    """x as (1, 1, N, C) or (H, W, N, C)."""
+    """Returns x as (1, 1, N, C) or (H, W, N, C)."""
     return dense(x)[None, None] if x.ndim == 2 else pixel_major(x)

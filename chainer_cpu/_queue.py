@@ -1,4 +1,4 @@
-"""The queue in which kernels wait for each other, so that Python calls compiled code seldom."""
+"""The queue of kernels, which lets Python call compiled code once for many of them."""
 
 import os
 import struct
@@ -13,20 +13,20 @@ from chainer_cpu._compile import compiled
 from chainer_cpu._intrinsics import load
 from chainer_cpu._kernels import FLOATS, JOB, NUMBERS, OTHERS
 
-# Less work than this is done by the calling thread.
+# Nanoseconds. Kernels that take less run on the calling thread alone.
 WORTH_SHARING = 20_000
-# Time spent in kernels by the threads that called them, nanoseconds: the rest of a step is serial.
+# Time that calling threads spent in kernels, nanoseconds: the rest of a step is serial.
 nanoseconds_in_kernels = 0
 _lock = threading.RLock()
 
-# By NumPy's ABI an array's address is the first word after the head that every object has. Asked
-# for in Python, five addresses take as long as all else that a call of ``run`` does.
+# By NumPy's ABI the address of an array's data is the first word after the head that every object
+# has. Read by Python, five addresses take as long as everything else in a call of ``run``.
 _HEAD = object.__basicsize__
 
 
 @compiled(types.void(types.int64[:, ::1], *[types.int64] * 4))
 def _look_up(table, begin, end, columns, head):
-    """Replaces the addresses of arrays by those of their data: some rows, the first columns."""
+    """Replaces addresses of arrays by those of their data, in rows begin to end, columns first."""
     for i in range(begin, end):
         for j in range(columns):
             if table[i, j]:
@@ -34,7 +34,10 @@ def _look_up(table, begin, end, columns, head):
 
 
 def addresses(arrays):
-    """A row for each row of arrays, which lie alike: their addresses (None: 0) and size, int64."""
+    """Returns int64 rows: for each row of arrays with equal strides, their addresses and size.
+
+    The address of None is 0.
+    """
     table = np.array([[0 if x is None else id(x) for x in row] + [row[0].size] for row in arrays],
                      np.int64)
     _look_up(table, 0, len(table), table.shape[1] - 1, _HEAD)
@@ -47,17 +50,17 @@ _pack = struct.Struct(f"{_ROW}q").pack_into
 
 
 class Queue:
-    """A thread's. While it is open, kernels wait, and nobody may look at what they make.
+    """A thread's queue. While it is open, kernels wait in it, and nobody may read their outputs.
 
-    They run in one call when it is closed, or flushed: Python, which finds its cache full of images
-    when it comes back from a kernel, comes back only once.
+    They run in one call when it is closed or flushed. After a kernel, the processor's cache is full
+    of images and Python is slow: so it comes back once for all of them.
     """
 
     def __init__(self):
         self.thread = threading.get_ident()
         self.table, self.waiting = np.zeros((256, _ROW), np.int64), 0
         self.jobs = self.table.view(JOB)[:, 0]
-        self.blocks = []  # what the jobs need is kept alive, though not kept from later jobs
+        self.blocks = []  # what the jobs use stays alive, but later jobs may use it, too
         self.depth = self.flushes = 0
 
     def __enter__(self):
@@ -72,7 +75,7 @@ class Queue:
             _memory.waiting.pop(self.thread, None)
 
     def add(self, job, arrays):
-        """Adds a job: JOB's numbers, but addresses of arrays in the place of their data's."""
+        """Adds a job, the numbers of a JOB with ids of arrays in the place of addresses."""
         row = self.waiting
         _pack(self.table, row * 8 * _ROW, *job)
         _look_up(self.table, row, row + 1, FLOATS + OTHERS, _HEAD)
@@ -83,14 +86,14 @@ class Queue:
             self.flush()
 
     def needs(self, x):
-        """Whether a kernel that waits reads or writes x."""
+        """Whether a queued kernel reads or writes x."""
         block = _memory.block_of(x)
         return any(block is other for other in self.blocks)
 
     def flush(self):
         global nanoseconds_in_kernels
         if self.waiting:
-            # Forgotten first: whatever interrupts this, no job is done twice.
+            # Emptied first: if this is interrupted, no job runs twice.
             waiting, self.waiting = self.waiting, 0
             with _lock:
                 start = time.perf_counter_ns()
@@ -100,12 +103,12 @@ class Queue:
             self.flushes += 1
 
     def ticket(self):
-        """What ``check`` takes, for values that the jobs make which wait now."""
+        """Returns what ``check`` takes, for the outputs of the jobs that are queued now."""
         return self, self.flushes
 
 
 def check(ticket):
-    """Raises RuntimeError where values of that ticket wait in another thread's queue."""
+    """Raises RuntimeError if the values of that ticket are in another thread's queue."""
     owner, flushes = ticket
     if owner.flushes == flushes and owner is not queue():
         raise RuntimeError("a value of another thread's deferred() context, which has not ended")
@@ -120,16 +123,17 @@ _of_thread = _OfThread()
 
 
 def queue():
-    """This thread's queue."""
+    """Returns this thread's queue."""
     return _of_thread.queue
 
 
 def run(kernel, nanoseconds, arrays, numbers=(), others=(), shares=None):
-    """Runs a kernel on all threads. Waits for it, unless the queue is open.
+    """Runs a kernel on all threads and waits for it, or adds it to the queue if that is open.
 
-    arrays are of one dtype and dense; numbers are ints; others are dense arrays of int64 or
-    float64, as the kernel reads them. nanoseconds is a rough guess of what the kernel takes on one
-    thread: too little is not shared. shares is for a kernel whose result depends on their number.
+    arrays are dense and of one dtype; others are dense arrays of int64 or float64, as the kernel
+    reads them; numbers are ints. nanoseconds is a rough guess of the kernel's time on one thread:
+    a short one is not shared. shares is for a kernel whose result depends on their number.
+    TypeError for arrays of several dtypes, or not dense.
     """
     dtype = arrays[0].dtype
     if shares is None:
@@ -137,7 +141,7 @@ def run(kernel, nanoseconds, arrays, numbers=(), others=(), shares=None):
         shares = 8 * threads if threads > 1 else 1
     everything = *arrays, *others
     for x in everything:
-        # From here on they are addresses: nothing else would notice.
+        # Kernels read addresses: nothing after this would notice.
         if not x.flags.c_contiguous:
             raise TypeError(f"arrays of one dtype, dense, not {[x.strides for x in arrays]}")
     for x in arrays:
@@ -151,11 +155,11 @@ def run(kernel, nanoseconds, arrays, numbers=(), others=(), shares=None):
 
 
 def _after_fork():
-    _threads.team.cache_clear()  # threads do not survive it
+    _threads.team.cache_clear()  # the child has no helpers
     _memory.waiting.clear()
     _lock.release()
 
 
-if hasattr(os, "register_at_fork"):  # waits for a kernel that runs: a child could wait for ever
+if hasattr(os, "register_at_fork"):  # waits for running kernels: a child would wait for ever
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
                         after_in_child=_after_fork)

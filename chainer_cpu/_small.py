@@ -1,4 +1,4 @@
-"""Functions with little to compute, for which Chainer's checks take longer: reshape, the loss."""
+"""reshape and softmax_cross_entropy, for which Chainer's checks take longer than the function."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ chainer = import_chainer()
 
 
 class Reshape(FirstOrder, chainer.FunctionNode):
-    """Chainer's Reshape, first order."""
+    """Chainer's Reshape, of first order."""
 
     follows = (0,)
 
@@ -28,7 +28,7 @@ class Reshape(FirstOrder, chainer.FunctionNode):
 
 
 class SoftmaxCrossEntropy(FirstOrder, chainer.FunctionNode):
-    """Chainer's SoftmaxCrossEntropy of logits (N, K): the mean over the batch, first order."""
+    """Chainer's SoftmaxCrossEntropy, of first order: the mean over a batch of logits (N, K)."""
 
     def __init__(self, t):
         self.t = t

@@ -29,16 +29,16 @@ from chainer_cpu._intrinsics import (
 )
 from chainer_cpu._kernels import JOB
 
-# Pauses after which an idle helper goes to sleep, some 0.1 to 0.2 ms: longer than Chainer takes
-# from one layer to the next, since waking up takes that long too.
+# Pauses after which an idle helper sleeps, 0.1 to 0.2 ms: longer than Chainer takes from one layer
+# to the next, since waking up takes that long too.
 PATIENCE = 6000
 
 
-# As many threads as the largest machines have processors; more can only be a slip.
+# No machine has more processors: a larger number is a slip.
 MOST = 1024
 
 
-def count():
+def count() -> int:
     """Number of threads: OMP_NUM_THREADS where set, else the processors that this process may use.
 
     SettingError if OMP_NUM_THREADS is not a number from 1 to MOST, or such numbers with commas
@@ -59,7 +59,7 @@ def _count(setting):
 
 @functools.cache
 def _processors():
-    """How many processors this process may use: its affinity and a container's quota count."""
+    """Returns how many processors this process may use, by affinity and a container's quota."""
     return joblib.cpu_count()
 
 
@@ -69,8 +69,8 @@ def _processors():
 #
 # open: whether there are shares to take. next: the share that is taken next. active: how many
 # helpers look for shares or work on one. The others are the job's.
-_MEETING = np.dtype([(name, np.int64) for name in (
-    "open", "next", "active", "shares", "function", "job")])
+_NUMBERS = "open", "next", "active", "shares", "function", "job"
+_MEETING = np.dtype([(name, np.int64) for name in _NUMBERS])
 
 # A helper sleeps until the meeting is open, the caller until no helper is active. A helper never
 # comes back to Python, whose lock it would have to wait for: all sleep in one of the locks that
@@ -87,17 +87,16 @@ _MEETING = np.dtype([(name, np.int64) for name in (
 _SLEEPER = np.dtype([("asleep", np.int64), ("lock", np.int64)])
 
 # Offsets of the numbers that several threads change at once.
-_AT = collections.namedtuple("_At", ("open", "next", "active", "asleep"))(
-    *(_MEETING.fields[name][1] for name in ("open", "next", "active")),
-    _SLEEPER.fields["asleep"][1])
+_AT = collections.namedtuple("_At", _NUMBERS)(*range(0, 8 * len(_NUMBERS), 8))
+_ASLEEP = 0
 _JOB_SIZE, _SLEEPER_SIZE = JOB.itemsize, _SLEEPER.itemsize
 
 _ACQUIRE = _blas.address(ctypes.pythonapi.PyThread_acquire_lock)
 _RELEASE = _blas.address(ctypes.pythonapi.PyThread_release_lock)
 _GIVE_WAY = _blas.address(ctypes.CDLL("kernel32").SwitchToThread if os.name == "nt"
                           else ctypes.CDLL(None).sched_yield)
-# Who waits for a helper that works pauses, then gives way to other threads after each pause, then
-# sleeps: after so many pauses. The system may have put to sleep whom it waits for.
+# The caller waits for an active helper, which the system may have put to sleep: after _BRIEF pauses
+# it lets other threads run, after _LONG it sleeps.
 _BRIEF, _LONG = 200, 2000
 
 
@@ -119,8 +118,8 @@ def _take_shares(meeting):
 
 @njit
 def _sleep(sleepers, s, acquire, address, value):
-    """Sleeps until somebody calls ``_wake``, or not at all where address holds the value."""
-    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
+    """Sleeps until ``_wake`` is called, or returns at once if the number at address is value."""
+    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _ASLEEP
     add(asleep, 1)
     if load(address) == value:
         if add(asleep, -1) > 0:
@@ -131,8 +130,8 @@ def _sleep(sleepers, s, acquire, address, value):
 
 @njit
 def _wake(sleepers, s, release):
-    """Wakes the sleeper if it sleeps."""
-    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _AT.asleep
+    """Wakes sleeper s if it sleeps."""
+    asleep = sleepers.ctypes.data + s * _SLEEPER_SIZE + _ASLEEP
     if load(asleep) > 0:
         if add(asleep, -1) > 0:
             call(release, sleepers[s].lock, 0, 0)
@@ -143,11 +142,11 @@ def _wake(sleepers, s, release):
 @compiled(types.void(_records(_MEETING), _records(_SLEEPER), _records(_blas.LIBRARY),
                      _records(JOB), *[types.int64] * 4), nogil=True)
 def lead(meeting, sleepers, libraries, jobs, number, acquire, release, give_way):
-    """Runs the first jobs, that many, one after the other, with the threads that are in ``_help``.
+    """Runs the first number jobs, one after the other, with the threads that are in ``_help``.
 
-    A job of one share is done alone. The first sleeper is the caller's. libraries: see
-    ``_blas.thread_settings``. acquire, release, give_way: addresses of the functions that wait for
-    a lock, free one, and let other threads run.
+    Runs a job of one share alone. sleepers[0] is the caller's. libraries are those of
+    ``_blas.thread_settings``. acquire, release and give_way are addresses of the functions that
+    wait for a lock, free one, and let other threads run.
     """
     for library in libraries:
         library.threads = call(library.get, 0, 0, 0) & 0xFFFF
@@ -179,7 +178,7 @@ def lead(meeting, sleepers, libraries, jobs, number, acquire, release, give_way)
 
 @compiled(types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 4), nogil=True)
 def _help(meeting, sleepers, s, acquire, release, patience):
-    """Takes shares of what others lead, for ever; sleeps after patience pauses without work."""
+    """Takes shares of jobs for ever; sleeps after patience pauses without work."""
     here, this = meeting.ctypes.data, meeting[0]
     while True:
         idle = 0
@@ -199,7 +198,7 @@ def _help(meeting, sleepers, s, acquire, release, patience):
 
 @functools.cache
 def team(threads):
-    """A meeting and its sleepers, whose helpers are there from now on."""
+    """Starts threads - 1 helpers. Returns their meeting and sleepers."""
     meeting, sleepers = np.zeros(1, _MEETING), np.zeros(threads, _SLEEPER)
     allocate = ctypes.pythonapi.PyThread_allocate_lock
     allocate.restype = ctypes.c_void_p
@@ -214,8 +213,8 @@ def team(threads):
 
 
 def run(jobs, number):
-    """Runs the first jobs of an array of JOB, that many, and waits for them."""
-    # More threads than processors would only wait for each other. How the work is cut into shares,
-    # and so every result, depends on the number that was asked for.
+    """Runs the first number jobs of an array of JOB, and waits for them."""
+    # More threads than processors would only wait for each other. Shares, and so results, depend on
+    # the number that was asked for.
     meeting, sleepers = team(min(count(), _processors()))
     lead(meeting, sleepers, _blas.thread_settings(), jobs, number, _ACQUIRE, _RELEASE, _GIVE_WAY)

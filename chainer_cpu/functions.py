@@ -10,6 +10,7 @@ Shapes are Chainer's, (N, C, H, W), but the fast functions leave maps in pixel-m
 of the first order: asking for more (``enable_double_backprop``) raises RuntimeError.
 """
 
+import contextlib
 import numbers
 from math import prod as product
 
@@ -32,17 +33,17 @@ import chainer.functions as stock  # noqa: E402
 from chainer.functions import *  # noqa: E402, F401, F403
 
 
-def is_fast(*arrays):
-    """True where the fast functions take these arrays: NumPy, all float32 or float64, not empty.
+def is_fast(*arrays) -> bool:
+    """Whether the fast functions take these arrays: NumPy's, all float32 or all float64, not empty.
 
-    Arrays, or Variables in Chainer's ordinary layout; None is passed over. False sends the caller
-    to Chainer's own function.
+    Takes Variables in Chainer's ordinary layout too, and passes over None. Where it returns False,
+    the caller calls Chainer's own function.
     """
     dtype = None
     for given in arrays:
         if given is None:
             continue
-        # given.array would have it computed
+        # given.array would run the queue
         x = given._data[0] if isinstance(given, chainer.Variable) else given
         if type(x) is not np.ndarray or not x.size or dtype is not None and x.dtype != dtype:
             return False
@@ -52,12 +53,12 @@ def is_fast(*arrays):
     return dtype in DTYPES and chainer.config.schedule_func is None
 
 
-def deferred():
-    """A context in which fast functions wait for each other: they run at its end, in one go.
+def deferred() -> contextlib.AbstractContextManager:
+    """Returns a context in which fast functions only queue; they run at its end, in one call.
 
-    Values are as without it; who looks at one (``y.array``) in the same thread has it computed
-    then. Until its end no array that a function was given may be changed in place, and running
-    averages are not moved yet.
+    Values are the same as without it. Reading one (``y.array``) runs what is queued; in another
+    thread it raises RuntimeError. Until the end of the context no array that a function was given
+    may be changed in place, and running averages are not updated yet.
     """
     return queue()
 
@@ -90,7 +91,7 @@ def deconvolution_2d(x, W, b=None, stride=1, pad=0, outsize=None, **kwargs):
         geometry = list(zip(x.shape[2:], W.shape[2:], strides, pads, strict=True))
         big = _pair([s * (size - 1) + k - 2 * p if out is None else out
                      for out, (size, k, s, p) in zip((height, width), geometry, strict=True)], 1)
-        # Chainer has the words for an outsize that is none.
+        # Chainer raises the error for an impossible outsize.
         if big and all((out + 2 * p - k) // s + 1 == size
                        for out, (size, k, s, p) in zip(big, geometry, strict=True)):
             inputs = (x, W) if b is None else (x, W, b)
@@ -107,7 +108,7 @@ def _is_plain(dilate=1, groups=1, **others):
 
 
 def _pair(x, least):
-    """A number or a pair as a pair of ints; None where Chainer has to say what is wrong with it."""
+    """Returns a number or a pair as a pair of ints; None where Chainer has to raise the error."""
     first, second = x if hasattr(x, "__getitem__") else (x, x)
     if all(isinstance(n, numbers.Integral) and n >= least for n in (first, second)):
         return int(first), int(second)
@@ -118,8 +119,8 @@ def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var
                         axis=None, comm=None):
     """Chainer's batch_normalization: x (N, C) or (N, C, H, W), gamma and beta (C,).
 
-    With comm, a ChainerMN communicator, x is this process's share of the batch that the statistics
-    are of. Then there is no slow way: NotImplementedError.
+    With comm, a ChainerMN communicator, x is this process's share of a batch, and the statistics
+    are the whole batch's; NotImplementedError where is_fast says no.
     """
     if (is_fast(x, gamma, beta, running_mean, running_var) and not chainer.is_debug()
             and x.ndim in (2, 4) and axis in (None, (0, 2, 3)[:x.ndim - 1])
@@ -127,7 +128,7 @@ def batch_normalization(x, gamma, beta, eps=2e-5, running_mean=None, running_var
                     for a in (gamma, beta, running_mean, running_var))
             and not isinstance(running_mean, chainer.Variable)
             and not isinstance(running_var, chainer.Variable)
-            # Chainer has the words for a batch of one sample.
+            # Chainer warns of a batch of one sample.
             and (x.size > x.shape[1] or comm is not None)
             and (running_mean is None) == (running_var is None)):
         node = BatchNormalization(eps, running_mean, running_var, decay, comm)

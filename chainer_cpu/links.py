@@ -24,7 +24,7 @@ class Linear(stock.Linear):
 
 
 class _TapMajor:
-    """Keeps W, (out, in, kh, kw) or (in, out, kh, kw), in the order that the products read."""
+    """Stores W, (out, in, kh, kw) or (in, out, kh, kw), in the order that the products read."""
 
     def _initialize_params(self, in_channels):
         super()._initialize_params(in_channels)
@@ -68,7 +68,7 @@ class BatchNormalization(stock.BatchNormalization):
         self.comm = comm
 
     def copy(self, mode="share"):
-        # To look at a copy is nothing that all processes do together.
+        # Processes need not call a copy together.
         comm, self.comm = self.comm, None
         try:
             return super().copy(mode)

@@ -27,13 +27,13 @@ class AdamRule(StockAdamRule):
             _update(self, [(*arrays, None)])
 
     def arrays(self, param):
-        """The parameter, its gradient, m and v, which lie alike in memory; or None."""
+        """Returns the parameter, its gradient, m and v, with equal strides; or None."""
         hp, array, grad, state = self.hyperparam, param.array, param.grad, self.state
         if (hp.amsgrad or hp.adabound or hp.weight_decay_rate or grad is None
                 or not _is_dense(array)):
             return None
         for name in "mv":
-            if state[name].strides != array.strides:  # as it comes from a checkpoint
+            if state[name].strides != array.strides:  # after a checkpoint was loaded
                 state[name] = _alike(state[name], array)
         if grad.strides != array.strides:
             grad = _alike(grad, array)
@@ -43,12 +43,12 @@ class AdamRule(StockAdamRule):
 
 
 def _is_dense(array):
-    """Whether its numbers lie in a row, in one of the two orders that ours have."""
+    """Whether the array is contiguous, in one of the two orders that our arrays have."""
     return array.flags.c_contiguous or is_pixel_major(array)
 
 
 def _alike(x, model):
-    """A copy of x that lies in memory as model does."""
+    """Returns a copy of x with the strides of model."""
     copy = np.empty_like(model, dtype=x.dtype)
     copy[...] = x
     return copy
@@ -56,7 +56,7 @@ def _alike(x, model):
 
 @helper
 def _overlap(begin, end, place, size):
-    """What a share that goes from begin to end has of the size numbers that begin at a place."""
+    """Returns which of the size numbers from place on a share from begin to end has."""
     return max(begin - place, 0), min(end - place, size)
 
 
@@ -65,8 +65,8 @@ def _adam(share, shares, job):
     """Adam's update of many parameters, and of an average of each, in one pass over memory.
 
     table is (n, 6): the addresses of a parameter, its gradient, m, v and average, and their size.
-    Without a gradient (0) the parameter stays, without an average there is none to move.
-    settings: the step's size, 1 - beta1, 1 - beta2, eps, 1 - decay of the average.
+    Where the gradient is 0 the parameter is not updated, where the average is 0 none is.
+    settings: step size, 1 - beta1, 1 - beta2, eps, 1 - the average's decay.
     """
     table, settings = indexes(job, 0), floats(job, 0)
     step, rate1, rate2, eps, rate = settings[0], settings[1], settings[2], settings[3], settings[4]
@@ -87,15 +87,15 @@ def _adam(share, shares, job):
                     v[i] += rate2 * (grad[i] * grad[i] - v[i])
                     param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
             if row[4]:
-                # The parameter is still in the cache. In this form, rounding moves no average away
-                # from a parameter that stands still, however near decay is to 1.
+                # The parameter is still in the cache. In this form rounding leaves the average of a
+                # constant parameter constant, however near decay is to 1.
                 average = carray(pointer(row[4]), row[5], settings.dtype)[low:high]
                 for i in range(len(param)):
                     average[i] += rate * (param[i] - average[i])
 
 
 def _update(rule, rows, decay=1):
-    """Runs the kernel on rows of a parameter, its gradient, m and v, and its average, or None."""
+    """Runs the kernel. A row is a parameter, its gradient, m, v, and its average or None."""
     hp = rule.hyperparam
     rule._check_eps(np.float32)
     settings = np.array((hp.eta * rule.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps, 1 - decay),
@@ -111,14 +111,14 @@ class Adam(stock.Adam):
         return AdamRule(self.hyperparam)
 
     def update(self, lossfun=None, *args, **kwds):
-        """Chainer's update. Where there is nothing out of the ordinary, in one go."""
+        """Chainer's update, in one kernel unless the optimizer is out of the ordinary."""
         arrays = self._begin() if lossfun is None else None
         if arrays is None:
             super().update(lossfun, *args, **kwds)
         else:
             self._finish([(*row, None) for row in arrays])
 
-    def update_and_average(self, average, decay):
+    def update_and_average(self, average, decay: float) -> None:
         """Updates the target by its gradients, then moves average, a network like it, towards it.
 
         Each parameter and each running statistic (a persistent array of floats) of average becomes
@@ -150,7 +150,7 @@ class Adam(stock.Adam):
             mean += mean.dtype.type(1 - decay) * (own - mean)
 
     def _begin(self):
-        """Counts an update and returns what AdamRule.arrays does for each parameter; or None."""
+        """Counts an update. Returns AdamRule.arrays of each parameter; None: Chainer's turn."""
         params = list(self.target.params())
         if not self._is_plain(params):
             return None
@@ -178,7 +178,7 @@ class Adam(stock.Adam):
 
 
 def _pairs(network, other):
-    """The arrays of two networks that belong together: parameters and running statistics."""
+    """Pairs the parameters and running statistics of two networks by name."""
     found, others = _arrays(network), _arrays(other)
     if found.keys() != others.keys():
         raise ValueError(f"networks differ: {min(found.keys() ^ others.keys())} is in one only")
@@ -208,7 +208,7 @@ def _kind(x):
 
 @kernel
 def _not_finite(share, shares, job):
-    """Adds to counts how many numbers of each array are NaN or infinite.
+    """Adds to counts the number of NaNs and infinities in each array.
 
     table is (n, 2): address and size of an array, all of which have the dtype of ``like``.
     """
@@ -230,10 +230,10 @@ def _not_finite(share, shares, job):
                 add(counts.ctypes.data + 8 * p, found)
 
 
-def not_finite(params):
-    """Of each parameter, how many numbers in its gradient are NaN or infinite: int64.
+def not_finite(params) -> np.ndarray:
+    """Counts the NaNs and infinities in each parameter's gradient: int64, one for each parameter.
 
-    A parameter that has no gradient, since the loss does not depend on it, has none of them.
+    Counts 0 for a parameter that has no gradient, since the loss does not depend on it.
     """
     counts, places, fast = np.zeros(len(params), np.int64), [], []
     for i, param in enumerate(params):
