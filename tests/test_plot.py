@@ -343,6 +343,23 @@ def test_help_has_every_parameter_of_the_function_with_its_default(command, name
             assert f"(default: {parameter.default})" in out.partition(f" {flag} ")[2]
 
 
+def test_the_pages_of_a_run_that_cannot_be_written_to_go_elsewhere(command, run, tmp_path,
+                                                                  monkeypatch):
+    """With the pictures that they show. A tilde that the shell has left is home."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    site = tmp_path / "home" / "site"
+    site.mkdir(parents=True)
+    before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+    for name in "play.html", "index.html":
+        code, out, _ = command({"play.html": "play", "index.html": "page"}[name], run,
+                               f"--out=~/site/{name}")
+        assert (code, out) == (0, f"{site / name}\n")
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
+    assert {path.name for path in site.iterdir()} == {
+        "index.html", "index.js", "play.html", "real.png", *map("epoch-000{}.png".format, range(4))}
+
+
 def test_no_picture_outlives_a_run_that_is_discarded(command, run):
     for name in COMMANDS:
         assert command(name, run)[0] == 0

@@ -7,6 +7,7 @@ matplotlib is loaded here or there, so that --help and a bad flag are answered a
 import argparse
 import functools
 import inspect
+import os
 import textwrap
 from pathlib import Path
 
@@ -64,7 +65,7 @@ class Command:
             suffix = Path(self.file).suffix
             parser.add_argument(
                 "--out", type=_new(suffix), metavar="FILE" if suffix else "FOLDER",
-                help=f"where {'the picture goes' if suffix else 'they go'} "
+                help=f"where {'it goes' if suffix else 'they go'} "
                      f"(default: RUN/{self.file})")
 
 
@@ -81,6 +82,7 @@ def _add_flag(parser, parameter, settings):
 def _new(suffix):
     """The type of --out: a file that ends in suffix, or a folder if suffix is empty."""
     def parse(text):
+        text = os.path.expanduser(text)
         path = Path(text)
         if not text.endswith(suffix):
             raise argparse.ArgumentTypeError(f"'{text}' does not end in {suffix}")

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 from lab.look.command import command
@@ -18,12 +19,13 @@ WEB = Path(__file__).with_name("web")
     "It opens in any browser, without a server or a network, and while the run goes on it takes in "
     "new epochs by itself. trainer.py writes it too.",
     "result", left=(files.PAGE, files.PAGE_DATA))
-def write(run):
-    """Writes index.html and index.js into the folder of a run, finished or not. Returns the first.
+def write(run, out):
+    """Writes index.html and index.js of a run, finished or not. Returns the first, the path out.
 
-    The tables and the settings are in index.js, which the page loads again and again while the run
-    goes on; the pictures stay beside it and are named relative to it. It takes a fraction of a
-    second for 1000 epochs. FolderError if the run has drawn no picture.
+    Anywhere but in the run's folder the pictures are copied beside it. The tables and the settings
+    are in index.js, which the page loads again and again while the run goes on; the pictures are
+    named relative to it. It takes a fraction of a second for 1000 epochs. FolderError if the run
+    has drawn no picture.
     """
     losses = _table(run.path(files.LOSSES))
     finished = (run.path(files.GENERATOR).exists()
@@ -37,11 +39,14 @@ def write(run):
         "draws": run.path(files.PLAY).exists(),
         "going": not finished,
     }, allow_nan=False)
-    path = run.path(files.PAGE)
+    if not out.parent.samefile(run.folder):
+        for path in *run.pictures().values(), run.path(files.REAL), run.path(files.PLAY):
+            if path.exists():
+                shutil.copy(path, out.parent)
     data = f"take({data});\n"
-    for target, text in (run.path(files.PAGE_DATA), data), (path, fill("page.html")):
+    for target, text in (out.with_name(files.PAGE_DATA), data), (out, fill("page.html")):
         replace_file(target, lambda file, text=text: file.write(text.encode("utf-8")))
-    return path
+    return out
 
 
 def fill(template, data=""):

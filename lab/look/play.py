@@ -21,27 +21,27 @@ from lab.runs.files import replace_file
     "another, and each to be saved. While the run is not finished, its newest checkpoint is used. "
     "trainer.py writes it at the end.",
     "result")
-def write(run):
-    """Writes play.html into the folder of a run, finished or not. Returns its path.
+def write(run, out):
+    """Writes play.html of a run, finished or not. Returns its path, out.
 
     The networks are the run's newest, as of plot.py samples. settings.json and generator.npz alone
     are enough; without a discriminator the page shows no probabilities. The page of the run, if
-    there is one, is written anew, to link to it. FolderError if there is no good generator.
+    there is one beside it, is written anew, to link to it. FolderError if there is no good
+    generator.
     """
     settings = run.settings
     gen, dis, epoch = run.networks()
-    has_page = run.path(files.PAGE).exists()
+    has_page = run.path(files.PAGE).exists() and out.parent.samefile(run.folder)
     html = page.fill("play.html", json.dumps({
         "networks": describe(settings, gen, dis),
         "settings": {name: getattr(settings, name) for name in ("digit", "epochs", "data_source")},
         "epoch": epoch,
         "page": has_page,
     }))
-    path = run.path(files.PLAY)
-    replace_file(path, lambda file: file.write(html.encode("utf-8")))
+    replace_file(out, lambda file: file.write(html.encode("utf-8")))
     if has_page:
         page.write(run)
-    return path
+    return out
 
 
 def describe(settings, gen, dis):
