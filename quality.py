@@ -13,7 +13,7 @@ import argparse
 import sys
 
 from lab.cli.console import Console
-from lab.cli.flags import WEIGHTS, WEIGHTS_HELP, Parser
+from lab.cli.flags import EPOCH, WEIGHTS, Parser
 from lab.images.errors import DataError, DataWarning
 from lab.runs.files import FolderError
 from lab.runs.opened import open_run
@@ -30,7 +30,9 @@ def main(argv=None):
     parser.add_argument("--data", metavar="WHERE",
                         help="the run's images, if they are not where they were (as --data of "
                              "trainer.py)")
-    parser.add_argument("--weights", choices=WEIGHTS, help=WEIGHTS_HELP)
+    parser.add_argument("--weights", choices=WEIGHTS.choices, help=WEIGHTS.words)
+    parser.add_argument("--epoch", choices=EPOCH.choices, default="newest",
+                        help=f"{EPOCH.words} (default: newest)")
     given = parser.parse_args(argv)
     # Loads Chainer and scikit-learn, which --help does not wait for.
     from lab.judge import measured  # noqa: PLC0415
@@ -38,14 +40,15 @@ def main(argv=None):
     console = Console(parser.prog)
     try:
         with console.hearing(DataWarning):
-            judge, rows = measured.measure_run(open_run(given.run), given.data,
-                                               given.weights)
+            run = open_run(given.run)
+            judge, rows = measured.measure_run(run, given.data, given.weights,
+                                               given.epoch)
     except (FolderError, DataError, ValueError) as error:
         console.error(error)
         return 1
     except KeyboardInterrupt:
         return 130
-    for line in measured.format_table(judge, rows):
+    for line in measured.format_table(judge, rows, "start" if run.settings.start_from else "floor"):
         console.say(line)
     return 0
 

@@ -23,7 +23,7 @@ REAL, FAKE = 0, 1  # the discriminator's two logits
 
 # Of the average: after so many images, what it was before them counts half; in the beginning, when
 # G changes fast, after this share of the images so far.
-HALF_LIFE, WARM_UP = 20_000, 0.2
+HALF_LIFE, WARM_UP = 20_000, 0.1
 
 
 class Trainer:

@@ -85,7 +85,7 @@ def result(folder):
     """What a run has made, but for the times: a dict of names to bytes."""
     folder = Path(folder)
     files = {path.name: path.read_bytes() for pattern in
-             ("*.png", "generator.npz", "discriminator.npz", "generator-average.npz",
+             ("*.png", "generator.npz", "discriminator.npz", "generator-average.npz", "best-*.npz",
               "settings.json", "quality.csv")
              for path in folder.glob(pattern)}
     with open(folder / "losses.csv", newline="") as file:

@@ -383,10 +383,9 @@ def test_resuming_where_nothing_was_saved_is_refused(cli, tmp_path):
 
 
 def test_changed_settings_are_listed_and_refused(stopped, cli):
-    code, _, err = cli("--resume", "--out", str(stopped), "--alpha", "0.01", "--digit", "3",
-                           "--epochs", "1")
+    code, _, err = cli("--resume", "--out", str(stopped), "--alpha", "0.01", "--digit", "3")
     assert code == 2 and err.count("\n") == 1
-    for change in ("--alpha 0.001 -> 0.01", "--digit 0 -> 3", "--epochs 2 -> 1"):
+    for change in ("--alpha 0.001 -> 0.01", "--digit 0 -> 3"):
         assert change in err
 
 
@@ -457,7 +456,8 @@ def test_another_version_of_the_project_is_one_warning(golden, stopped, tmp_path
 def test_a_checkpoint_of_before_there_were_versions_goes_on_to_the_same_bytes(golden, stopped,
                                                                              tmp_path):
     """What a checkpoint of November 2026 did not say: size, processes, version, columns."""
-    def older(_, meta):
+    def older(arrays, meta):
+        arrays["quality"] = arrays["quality"][:, :7]  # without the distance of the other weights
         del meta["project"], meta["columns"]
         for name in "size", "real_figures":
             del meta["settings"][name]

@@ -84,7 +84,7 @@ def settings_of(run):
 @pytest.mark.parametrize("size", SIZES)
 def test_a_folder_of_pictures_trains_at_the_first_try(runs, pictures, size):
     settings = settings_of(runs[size])
-    expected = {"size": size, "channels": 3, "images": 48, "digit": None, "recipe": "paper",
+    expected = {"size": size, "channels": 3, "images": 48, "digit": None, "recipe": "steady",
                 "alpha": 0.0002, "beta1": 0.5, "data_source": "my pictures", "data": str(pictures)}
     assert {name: settings[name] for name in expected} == expected
     gen, dis, epoch = open_run(runs[size]).networks()

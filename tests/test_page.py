@@ -215,6 +215,16 @@ def test_the_distance_is_drawn_of_the_generator_and_of_the_average(browser, run,
 
 
 @needs_chromium
+def test_the_best_epoch_is_marked(browser, run):
+    np.savez(run / "best-generator.npz", epoch=2)
+    change_settings(run, real_figures={})
+    open_page(browser, run)
+    assert browser.run(f"{find_chart('Fréchet distance')}.querySelector('p').textContent") == (
+        "0 is best; ▲ best: epoch 2")
+    assert browser.run("document.querySelectorAll('#charts .mark').length") == 1
+
+
+@needs_chromium
 def test_a_long_curve_has_its_trend_before_it(browser, long_run):
     open_page(browser, long_run)
     assert points(browser, "Losses") == [1000] * 4

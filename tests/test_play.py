@@ -80,6 +80,31 @@ def zeros(tmp_path_factory):
     return folder / "zeros"
 
 
+@needs_chromium
+def test_the_best_epoch_can_be_drawn_with_instead_of_the_newest(browser, zeros, tmp_path):
+    folder = shutil.copytree(zeros, tmp_path / "run")
+    gen, _ = networks_that_have_seen_images(z_dim=100, channels=1, sizes="listing")
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(gen)
+    np.savez(folder / "best-generator.npz", epoch=30, **serializer.target)
+    play.write(open_run(folder))
+    open_page(browser, folder, "#seed=3")
+    newest = pixels(browser, "tiles[0].canvas")
+    assert browser.run("document.querySelector('#other').textContent") == (
+        "Draw with epoch 30, the best")
+    browser.run("document.querySelector('#other').click()")
+    browser.wait_for("document.querySelector('#about')?.textContent.includes('epoch 30, the best')")
+    best = pixels(browser, "tiles[0].canvas")
+    assert names(browser)[0].startswith("3-")
+    gen, _, epoch = open_run(folder).networks(epoch="best")
+    image = to_pixels(dcgan.generate(gen, latent(3, 1, 100)))[0]
+    assert epoch == 30 and not np.array_equal(best, newest)
+    assert abs(best[..., 0].astype(int) - image).max() <= 2
+    browser.run("document.querySelector('#other').click()")
+    browser.wait_for("document.querySelector('#about')?.textContent.includes('after 40 epochs')")
+    assert np.array_equal(pixels(browser, "tiles[0].canvas"), newest)
+
+
 def open_page(browser, folder, address="", **wishes):
     browser.open(folder / "play.html", address, **wishes)
     browser.wait_for(ALL_DRAWN)

@@ -1,7 +1,9 @@
 """Recipe steady, and the average of the generator's weights beside those that it trains."""
 
+import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from conftest import TINY
 from faults import result
 
 import dcgan
+import plot
+import quality
 from chainer_cpu import chainer
 from lab.runs import checkpoint
 from lab.runs.files import FolderError
@@ -106,3 +110,28 @@ def test_a_resumed_steady_run_has_the_same_bytes(cli, steady_run, tmp_path):
         "--quality-every", "1")
     assert cli("--resume", "--epochs", "2")[0] == 0
     assert result(tmp_path / "result") == result(steady_run)
+
+
+@pytest.mark.parametrize("command", [["samples", "--n", "2"], ["walk", "--steps", "2"],
+                                     ["nearest", "--n", "2"], ["play"]], ids=lambda words: words[0])
+def test_commands_draw_with_the_weights_and_the_epoch_asked_for(steady_run, tmp_path, capsys,
+                                                                command):
+    """What the run shows, if nothing is asked for."""
+    name, *more = command
+    run, found = shutil.copytree(steady_run, tmp_path / "run"), {}
+    assert open_run(run).best_epoch() not in (None, 2)
+    for flags in ([], ["--weights", "average"], ["--weights", "trained"], ["--epoch", "best"]):
+        assert plot.main([name, str(run), *more, *flags]) == 0, capsys.readouterr().err
+        found[" ".join(flags)] = Path(capsys.readouterr().out.strip()).read_bytes()
+    assert found.pop("") == found["--weights average"]
+    assert len(set(found.values())) == 3
+
+
+def test_the_best_epoch_can_be_measured(steady_run, capsys):
+    best = open_run(steady_run).best_epoch()
+    assert quality.main([str(steady_run), "--epoch", "best"]) == 0
+    with open(steady_run / "quality.csv", newline="") as file:
+        expected = next(row for row in csv.DictReader(file) if int(row["epoch"]) == best)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert next(line for line in lines if line and line[0] == str(best))[1] == (
+        f"{float(expected['frechet']):.3f}")

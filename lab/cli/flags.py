@@ -5,13 +5,24 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lab.cli.version import version
 
-# Of the generator, for the commands that draw or measure it.
-WEIGHTS = "average", "trained"
-WEIGHTS_HELP = ("the generator's: as they were trained, or their average over the last iterations "
-                "(default: what the run's recipe shows)")
+
+class Choice(NamedTuple):
+    """A flag that several commands have."""
+
+    choices: tuple
+    words: str
+
+
+# Which of a run's networks are drawn with, or measured.
+WEIGHTS = Choice(("trained", "average"),
+                 "the generator's, as they were trained or their average over the last iterations "
+                 "(default: what the run's recipe shows)")
+EPOCH = Choice(("newest", "best"),
+               "the newest, or the best of those measured while training")
 
 
 class Parser(argparse.ArgumentParser):

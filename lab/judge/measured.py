@@ -8,20 +8,22 @@ from lab.runs.files import FolderError
 
 
 def measure_run(run, data: str | None = None,
-                weights: str | None = None) -> tuple[Judge, dict[int, dict[str, float]]]:
+                weights: str | None = None, epoch: str = "newest",
+                ) -> tuple[Judge, dict[int, dict[str, float]]]:
     """Measures what an opened run has in its folder. Returns (judge, {epoch: figures}).
 
-    The epochs are those in quality.csv, the untrained generator's 0, and the newest generator's.
-    weights: the generator's, "trained" or "average"; None: what the run shows. Of the others
-    quality.csv has the Fréchet distance alone. data: where the images are now, if they have moved.
+    The epochs are those in quality.csv, the untrained generator's 0, and the one that epoch says,
+    "newest" or "best". weights: the generator's, "trained" or "average"; None: what the run shows.
+    Of the others quality.csv has the Fréchet distance alone. data: where the images are now, if
+    they have moved.
     Raises as OpenedRun.images and OpenedRun.networks do, and ValueError as Judge does.
     """
-    gen, _, epoch = run.networks(weights)
+    gen, _, number = run.networks(weights, epoch)
     rows = read_rows(run, weights)
     images, _ = run.images(data)
     judge = Judge(images, images.labels, run.settings.digit)
-    rows[epoch] = judge.measure(judge.sample(gen))
-    if 0 not in rows:
+    rows[number] = judge.measure(judge.sample(gen))
+    if 0 not in rows and run.settings.start_from is None:
         np.random.seed(run.settings.seed)
         untrained, _ = run.untrained_networks()
         rows[0] = judge.measure(judge.sample(untrained))
@@ -50,9 +52,9 @@ def read_rows(run, weights: str | None = None) -> dict[int, dict[str, float]]:
             for epoch, *figures in zip(epochs, *table.values(), strict=True)}
 
 
-def format_table(judge, rows):
+def format_table(judge, rows, first="floor"):
     """What quality.py prints, as lines of at most 80 characters."""
-    remarks = {"real": "ceiling", 0: "floor", best(rows): "best"}
+    remarks = {"real": "ceiling", 0: first, best(rows): "best"}
     names = columns(judge.digit)
     lines = ["".join(f"{name:>{len(name) + 2}}" for name in names)]
     for epoch, figures in {"real": judge.reference_real(), **rows}.items():

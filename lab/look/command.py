@@ -11,7 +11,7 @@ import os
 import textwrap
 from pathlib import Path
 
-from lab.cli.flags import whole
+from lab.cli.flags import EPOCH, WEIGHTS, whole
 
 
 def flag(words, metavar="N", **more):
@@ -21,6 +21,11 @@ def flag(words, metavar="N", **more):
 
 SEED = flag("of the latent vectors z, the first of which are the same for any number",
             type=whole(0, 2**32 - 1))
+
+
+# Which of the run's networks a command draws with.
+NETWORKS = {"weights": {"help": WEIGHTS.words, "choices": WEIGHTS.choices},
+            "epoch": {"help": EPOCH.words, "choices": EPOCH.choices}}
 
 
 def command(file, what, more, example, left=None, **flags):

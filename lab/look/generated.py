@@ -13,7 +13,7 @@ import chainer_cpu
 from lab import networks
 from lab.cli.flags import whole
 from lab.judge.features import standardize
-from lab.look.command import SEED, command, flag
+from lab.look.command import NETWORKS, SEED, command, flag
 from lab.look.tiles import draw_tiles, on_scale, real_labels, save_png, to_pixels
 from lab.runs.files import FolderError
 
@@ -29,15 +29,16 @@ SORT = flag("those of the highest probability first")
     "too depends on the image alone. (In the pictures after each epoch they are those of the nine "
     "images.) While the run is not finished, its newest checkpoint is used.",
     "result --n 25 --seed 3 --sort-by-real",
-    n=MANY, seed=SEED, sort_by_real=SORT)
-def samples(run, out, n=25, seed=0, sort_by_real=False):
+    n=MANY, seed=SEED, sort_by_real=SORT, **NETWORKS)
+def samples(run, out, n=25, seed=0, sort_by_real=False, weights=None, epoch="newest"):
     """Draws n images of the run's generator as a grid. Returns the path of the picture.
 
     With a discriminator in the run, its probability of "real" stands above each image; with
     sort_by_real the most real come first.
     """
-    images, probabilities, epoch = _samples(run, n, seed, sort_by_real)
-    save_png(draw_tiles(images, real_labels(probabilities), _title(run, epoch, seed),
+    found = run.networks(weights, epoch)
+    images, probabilities = _samples(run, found, n, seed, sort_by_real)
+    save_png(draw_tiles(images, real_labels(probabilities), _title(run, found.epoch, seed, weights),
                         scale=6 if n <= 100 else 3, display_range=_display_range(run)), out)
     return out
 
@@ -47,19 +48,19 @@ def samples(run, out, n=25, seed=0, sort_by_real=False):
     "The names are those of the seed and of the image's place, from 1 on: seed3-0001.png is the "
     "first image of samples --seed 3.",
     "result --n 25 --seed 3",
-    left=("samples/seed*.png",), n=MANY, seed=SEED, sort_by_real=SORT)
-def singles(run, out, n=25, seed=0, sort_by_real=False):
+    left=("samples/seed*.png",), n=MANY, seed=SEED, sort_by_real=SORT, **NETWORKS)
+def singles(run, out, n=25, seed=0, sort_by_real=False, weights=None, epoch="newest"):
     """Writes n images of the run's generator into the folder out. Returns the folder."""
-    images, _, _ = _samples(run, n, seed, sort_by_real)
+    images, _ = _samples(run, run.networks(weights, epoch), n, seed, sort_by_real)
     out.mkdir(exist_ok=True)
     for i, image in enumerate(to_pixels(images, _display_range(run))):
         save_png(Image.fromarray(image), out / f"seed{seed}-{i + 1:04d}.png")
     return out
 
 
-def _samples(run, n, seed, sort_by_real):
-    """Returns images, their probabilities of "real" (None without a discriminator), the epoch."""
-    gen, dis, epoch = run.networks()
+def _samples(run, found, n, seed, sort_by_real):
+    """Returns images of found networks, and their probabilities of "real", None without a D."""
+    gen, dis, _ = found
     images = generate(gen, latent(seed, n, gen.z_dim))
     if dis is None and sort_by_real:
         raise FolderError(f"the run has no discriminator.npz to sort by ({run.folder}); leave out "
@@ -68,7 +69,7 @@ def _samples(run, n, seed, sort_by_real):
     if sort_by_real:
         order = np.argsort(-probabilities, kind="stable")
         images, probabilities = images[order], probabilities[order]
-    return images, probabilities, epoch
+    return images, probabilities
 
 
 def latent(seed: int, n: int, z_dim: int) -> np.ndarray:
@@ -112,21 +113,21 @@ def with_fixed_statistics(gen, dis):
     "Three walks, two rows each: straight, where z gets shorter on the way than those of the "
     "training, and along a great circle, where it keeps its length.",
     "result --seed 3 --steps 9",
-    seed=SEED, steps=flag("images in a row", type=whole(2, 50)))
-def walk(run, out, seed=0, steps=9):
+    seed=SEED, steps=flag("images in a row", type=whole(2, 50)), **NETWORKS)
+def walk(run, out, seed=0, steps=9, weights=None, epoch="newest"):
     """Draws the way from one z to another in images. Returns the path of the picture.
 
     Three pairs of z, two rows each. The straight way leads through the inside, where the vectors
     are shorter than those of the training; the great circle keeps their length.
     """
-    gen, _, epoch = run.networks()
+    gen, _, epoch = run.networks(weights, epoch)
     z = latent(seed, 4, gen.z_dim)
     ways = {"straight": straight, "great circle": great_circle}
     walks = np.concatenate([way(start, end, steps) for start, end in itertools.pairwise(z)
                             for way in ways.values()])
     save_png(draw_tiles(generate(gen, walks),
                         [f"|z| {length:.1f}" for length in np.linalg.norm(walks, axis=1)],
-                        "walk, " + _title(run, epoch, seed), columns=steps, scale=4,
+                        "walk, " + _title(run, epoch, seed, weights), columns=steps, scale=4,
                         display_range=_display_range(run), rows=[*ways] * 3), out)
     return out
 
@@ -161,8 +162,8 @@ def great_circle(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     "result --n 12 --seed 3",
     n=flag("how many", type=whole(1, 1000)), seed=SEED,
     data=flag("the run's images, if they are not where they were (as --data of trainer.py)",
-              "WHERE"))
-def nearest(run, out, n=12, seed=0, data=None):
+              "WHERE"), **NETWORKS)
+def nearest(run, out, n=12, seed=0, data=None, weights=None, epoch="newest"):
     """Draws samples, each beside the training image nearest to it. Returns the picture's path.
 
     Distances are Euclidean, between images of mean 0 and norm 1, so from 0 to 2: as in the picture,
@@ -170,7 +171,7 @@ def nearest(run, out, n=12, seed=0, data=None):
     from each other stands in the title; a generator that copies them is nearer. data: where the
     run's images are now, if not where they were (as trainer.py's --data).
     """
-    gen, _, epoch = run.networks()
+    gen, _, epoch = run.networks(weights, epoch)
     _, real = run.images(data)
     images = generate(gen, latent(seed, n, gen.z_dim))
     index, distance = nearest_of(images, real)
@@ -181,7 +182,7 @@ def nearest(run, out, n=12, seed=0, data=None):
     pairs[..., :size] = on_scale(images[order], display_range)
     pairs[..., -size:] = on_scale(real[index[order]], display_range)
     title = (f"sample | nearest of {len(real):,} training images (from one of those to the next: "
-             f"{np.median(between):.3f})\n{_title(run, epoch, seed)}")
+             f"{np.median(between):.3f})\n{_title(run, epoch, seed, weights)}")
     save_png(draw_tiles(pairs, [f"distance {d:.3f}" for d in distance[order]], title,
                         columns=4, scale=4, display_range=(0, 1)), out)
     return out
@@ -211,5 +212,6 @@ def _display_range(run):
     return networks.display_range(run.settings)
 
 
-def _title(run, epoch, seed):
-    return f"epoch {epoch}, {run.caption}, seed {seed}"
+def _title(run, epoch, seed, weights):
+    other = "" if weights in (None, run.settings.weights) else f", {weights} weights"
+    return f"epoch {epoch}{other}, {run.caption}, seed {seed}"

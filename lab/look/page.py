@@ -37,6 +37,7 @@ def write(run, out):
         "pictures": list(run.pictures()),
         "real": run.path(files.REAL).exists(),
         "draws": run.path(files.PLAY).exists(),
+        "best": run.best_epoch(),
         "going": not finished,
     }, allow_nan=False)
     if not out.parent.samefile(run.folder):

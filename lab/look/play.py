@@ -7,7 +7,7 @@ import numpy as np
 
 from lab import networks
 from lab.look import page
-from lab.look.command import command
+from lab.look.command import NETWORKS, command
 from lab.look.generated import with_fixed_statistics
 from lab.networks.layers import convolutions
 from lab.runs import files
@@ -20,22 +20,29 @@ from lab.runs.files import replace_file
     "images of any seed, the same as those of samples, variations of one, the way from one to "
     "another, and each to be saved. While the run is not finished, its newest checkpoint is used. "
     "trainer.py writes it at the end.",
-    "result")
-def write(run, out):
+    "result", **NETWORKS)
+def write(run, out, weights=None, epoch="newest"):
     """Writes play.html of a run, finished or not. Returns its path, out.
 
-    The networks are the run's newest, as of plot.py samples. settings.json and generator.npz alone
+    The networks are those of plot.py samples; beside the newest there are those of the best epoch,
+    if that is another one and its networks are kept. settings.json and generator.npz alone
     are enough; without a discriminator the page shows no probabilities. The page of the run, if
     there is one beside it, is written anew, to link to it. FolderError if there is no good
     generator.
     """
     settings = run.settings
-    gen, dis, epoch = run.networks()
+    gen, dis, number = run.networks(weights, epoch)
     has_page = run.path(files.PAGE).exists() and out.parent.samefile(run.folder)
+    # Beside the newest, the best to choose, where it is another one.
+    best = None
+    if epoch == "newest" and run.best_epoch() not in (None, number):
+        *both, best_number = run.networks(weights, "best")
+        best = {"networks": describe(settings, *both), "epoch": best_number}
     html = page.fill("play.html", json.dumps({
         "networks": describe(settings, gen, dis),
         "settings": {name: getattr(settings, name) for name in ("digit", "epochs", "data_source")},
-        "epoch": epoch,
+        "epoch": number,
+        "best": best,
         "page": has_page,
     }))
     replace_file(out, lambda file: file.write(html.encode("utf-8")))

@@ -16,7 +16,8 @@ IGNORE, LOCK = ".gitignore", ".lock"
 
 # What a run writes by itself, as patterns; commands add their pictures.
 _OWN = (files.SETTINGS, files.LOSSES, files.QUALITY, files.REAL, files.PAGE, files.PAGE_DATA,
-        files.PLAY, *files.NETWORKS, "checkpoint-*.npz", "checkpoint-*.damaged", "epoch-*.png")
+        files.PLAY, *files.NETWORKS, *(files.BEST + name for name in files.NETWORKS),
+        "checkpoint-*.npz", "checkpoint-*.damaged", "epoch-*.png")
 _LITTER = "Thumbs.db", "desktop.ini", "Icon\r"  # of file managers, beside names with a dot
 
 

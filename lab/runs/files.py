@@ -8,6 +8,7 @@
     checkpoint-0990.npz              the whole state of the run (checkpoint.py), and the one before
     generator.npz, discriminator.npz the networks, at the end
     generator-average.npz            the average of the generator's weights
+    best-generator.npz and so on     the networks at the best of the measured epochs
     index.html, index.js             the page to look at all this, and what it shows
     play.html                        the page that draws with the generator
     .gitignore, .lock                for git: not to be committed; for other runs: in use
@@ -26,6 +27,7 @@ SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
 GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
 AVERAGE = "generator-average.npz"
 NETWORKS = GENERATOR, DISCRIMINATOR, AVERAGE
+BEST = "best-"  # before the names of those of the best epoch
 GENERATORS = {"trained": GENERATOR, "average": AVERAGE}  # by what a recipe's weights say
 REAL = "real.png"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"

@@ -3,6 +3,7 @@
 Nothing here writes, so a run that is still going on can be looked at.
 """
 
+import contextlib
 import csv
 import re
 from pathlib import Path
@@ -26,6 +27,10 @@ class Networks(NamedTuple):
     gen: Any
     dis: Any
     epoch: int
+
+
+class Missing(FolderError):
+    """The run has no such networks."""
 
 
 def open_run(folder):
@@ -110,48 +115,67 @@ class OpenedRun:
         values = networks.value_range(self.settings)
         return images.between(*values), own.between(*values)
 
-    def networks(self, weights=None) -> Networks:
-        """The run's newest networks, the generator's weights "trained" or their "average".
+    def networks(self, weights=None, epoch="newest") -> Networks:
+        """The run's networks, the generator's weights "trained" or their "average".
 
-        weights None: those that the run's recipe shows. The networks are those in the files that a
-        finished run has, or in the newest good checkpoint. settings.json and the generator's file
-        alone are enough. Names, shapes and values are checked before anything is loaded.
+        weights: None for those that the run's recipe shows. epoch: "newest" or "best". The newest
+        are those in the files that a finished run has, or in the newest good checkpoint.
+        settings.json and the generator's file alone are enough. Names, shapes and values are
+        checked before anything is loaded.
         """
         weights = weights or self.settings.weights
-        gen_file = self.path(files.GENERATORS[weights])
-        finished = self.path(files.GENERATOR).exists() or gen_file.exists()
-        for path in () if finished else checkpoint.paths(self.folder):
+        if epoch == "best":
+            return self._from_files(weights, files.BEST)
+        gen_file = files.GENERATORS[weights]
+        if self.path(files.GENERATOR).exists() or self.path(gen_file).exists():
+            return self._from_files(weights)
+        for path in checkpoint.paths(self.folder):
             try:
                 arrays, meta = checkpoint.read(path)
             except checkpoint.CheckpointError:
                 continue  # damaged or already replaced; trainer.py --resume will say so
             gen, dis = self.untrained_networks()
-            for network, file in (gen, gen_file), (dis, self.path(files.DISCRIMINATOR)):
-                prefix = f"{file.stem}/"
+            for network, file in (gen, gen_file), (dis, files.DISCRIMINATOR):
+                prefix = file.removesuffix(".npz") + "/"
                 own = {name.removeprefix(prefix): array for name, array in arrays.items()
                        if name.startswith(prefix)}
                 if not own and weights == "average":
-                    raise self._no_average(path.name)
+                    raise self._no_average(path)
                 _fill(network, own, path)
             return Networks(gen, dis, meta["epoch"])
+        raise Missing(f"the run has no {gen_file} and no checkpoint ({self.folder}); train it "
+                      "with trainer.py")
 
+    def _from_files(self, weights, prefix=""):
+        gen_file = self.path(prefix + files.GENERATORS[weights])
         if not gen_file.exists():
-            if finished and weights == "average":
-                raise self._no_average(gen_file.name)
-            raise FolderError(f"the run has no {gen_file.name} and no checkpoint ({self.folder}); "
-                              "train it with trainer.py")
+            if self.path(prefix + files.GENERATOR).exists():
+                raise self._no_average(gen_file)
+            raise Missing(f"the run has no best epoch ({self.folder}, no {gen_file.name}): it was "
+                          "not measured (--quality-every), or by an earlier version; leave out "
+                          "--epoch best")
         gen, dis = self.untrained_networks()
-        _fill(gen, _read_arrays(gen_file), gen_file)
-        path = self.path(files.DISCRIMINATOR)
+        arrays = _read_arrays(gen_file)
+        epoch = int(arrays.pop("epoch", self.settings.epochs))
+        _fill(gen, arrays, gen_file)
+        path = self.path(prefix + files.DISCRIMINATOR)
         if path.exists():
-            _fill(dis, _read_arrays(path), path)
+            arrays = _read_arrays(path)
+            arrays.pop("epoch", None)
+            _fill(dis, arrays, path)
         else:
             dis = None
-        return Networks(gen, dis, self.settings.epochs)
+        return Networks(gen, dis, epoch)
 
-    def _no_average(self, name):
-        return FolderError(f"the run has no average of the generator's weights ({self.folder}, "
-                           f"{name}); leave out --weights average")
+    def _no_average(self, path):
+        return Missing(f"the run has no average of the generator's weights ({path}); leave out "
+                       "--weights average")
+
+    def best_epoch(self):
+        """The epoch whose networks are kept as the best, or None."""
+        path = self.path(files.BEST + files.GENERATORS[self.settings.weights])
+        with contextlib.suppress(FolderError):
+            return int(_read_arrays(path, ["epoch"])["epoch"])
 
     def untrained_networks(self):
         """A new (Generator, Discriminator) of the settings, weights from NumPy's random stream."""
@@ -183,11 +207,11 @@ def read_table(path):
     return dict(zip(header, table.T, strict=True))
 
 
-def _read_arrays(path):
+def _read_arrays(path, names=None):
     try:
         # NumPy would leave a file open that it cannot read.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            return {name: arrays[name] for name in names or arrays.files}
     except Exception as error:  # whatever zipfile, zlib and NumPy say to a damaged file
         raise FolderError(f"the weights cannot be read ({path}, {error}); restore that file"
                           ) from None

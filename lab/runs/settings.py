@@ -29,6 +29,8 @@ class Settings:
     weights: str                     # of the generator that is shown: "trained" or their "average"
     z_dim: int = 100                 # length of the latent vector z
     seed: int = 0                    # of NumPy's global random stream
+    start_from: str | None = None    # the run that the networks are from; None: from the seed
+    start_epoch: int | None = None   # and its epoch
     # What to keep.
     picture_every: int = 1           # epochs from picture to picture
     quality_every: int = 10          # epochs from measurement to measurement; 0: never
@@ -82,7 +84,7 @@ def _bring_up_to_date(values):
     """Adds what earlier versions did not write: then it had this one value."""
     environment = {"project": "before 1.0.0", "processes": 1, **values.get("environment", {})}
     return {"size": 28, "order": "generator-first", "weights": "trained", "real_figures": {},
-            **values, "environment": environment}
+            "start_from": None, "start_epoch": None, **values, "environment": environment}
 
 
 def write_settings(folder, settings):

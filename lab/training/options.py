@@ -4,7 +4,7 @@ import argparse
 import re
 
 from lab import networks
-from lab.cli.flags import Parser, number, whole
+from lab.cli.flags import EPOCH, Parser, number, whole
 from lab.images import source
 from lab.runs.settings import DEFAULTS
 from lab.training import processes
@@ -18,7 +18,7 @@ RECIPES = {
                "batch_size": 64},
 }
 # For a folder of pictures; docs/decisions.md has the figures of both recipes.
-PICTURES = {"digit": None, "recipe": "paper"}
+PICTURES = {"digit": None, "recipe": "steady"}
 
 
 def _digit(text):
@@ -50,7 +50,7 @@ def parse(argv):
                     "pictures of your own, on the CPU, and writes a picture after every epoch.",
         epilog="examples:\n"
                "  python trainer.py --digit 0 --epochs 1000     the post's run\n"
-               "  python trainer.py --recipe paper --epochs 20  rough zeros in minutes\n"
+               "  python trainer.py --recipe steady --epochs 20 zeros in minutes\n"
                "  python trainer.py --data my-pictures          pictures of your own\n"
                "  python trainer.py --resume                    go on after an interruption\n")
     parser.speaks = processes.is_first()
@@ -83,7 +83,12 @@ def parse(argv):
         help="post: Adam's settings in the post's code; paper: those of the DCGAN paper, better "
              "pictures sooner; steady: the paper's, D moves before G, and pictures are of the "
              "average of the generator's weights. --alpha, --beta1 and --batch-size win over it "
-             "(default: post; with pictures paper)")
+             "(default: post; with pictures steady)")
+    add("--start-from", metavar="RUN",
+        help="begin with the networks of another run, and with their size and z; data, recipe and "
+             "seed may be others (default: networks that know nothing, from the seed)")
+    add("--epoch", choices=EPOCH.choices,
+        help=f"of that run: {EPOCH.words} (default: newest)")
     add("--alpha", type=number("a number above 0", lambda x: x > 0), metavar="X",
         help=f"Adam's step size {by_recipe('alpha')}")
     add("--beta1", type=number("a number from 0 to below 1", lambda x: 0 <= x < 1), metavar="X",
@@ -113,8 +118,13 @@ def parse(argv):
                        help="discard the run that FOLDER holds")
     group.add_argument("--resume", action="store_true",
                        help="go on with the run in FOLDER, with its settings; only --epochs may be "
-                            "given anew, and only larger")
-    return vars(parser.parse_args(argv))
+                            "given anew: more of them, or fewer, down to those done, to end the "
+                            "run there")
+    given = vars(parser.parse_args(argv))
+    if "epoch" in given and "start_from" not in given:
+        parser.error(f"argument --epoch: '{given['epoch']}' of which run? name it with "
+                     "--start-from; the number of epochs is --epochs")
+    return given
 
 
 def complete(given, pictures=False):

@@ -1,5 +1,6 @@
 """A training run at work in its folder: pictures, log, figures, checkpoints."""
 
+import contextlib
 import errno
 import math
 import os
@@ -17,9 +18,11 @@ from lab.judge.watch import Watch
 from lab.look import commands, page, play
 from lab.runs import checkpoint, claim, files
 from lab.runs.files import FolderError
+from lab.runs.networks import write_networks
 from lab.runs.opened import OpenedRun
 from lab.runs.settings import write_settings
 from lab.training import words
+from lab.training.best import Best, best_epoch
 
 # Whoever looks at the page of a run sees new epochs about as soon as they are there; writing it
 # takes some hundredths of a second.
@@ -54,7 +57,7 @@ class Run:
         self.losses, self.quality = [], []
         self.other = figures.distance_of_other(settings.weights)
         self.columns = (*figures.columns(settings.digit), self.other)  # of quality.csv
-        self.watch = Watch()
+        self.watch, self.best = Watch(), Best(folder)
         self.is_saved = False   # whether there is a checkpoint to resume from
         self.shown = -math.inf  # when the page was last brought up to date
 
@@ -95,6 +98,7 @@ class Run:
         for name in ("losses", "quality"):  # as many rows as the run has got
             rows = arrays.get(name, like[name]).shape[:1]
             like[name] = np.empty((*rows, len(columns[name])))
+        like |= self.best.like(arrays, self.trainer.state())
         try:
             checkpoint.check(arrays, like)
             state = {name: arrays[name] for name in self.trainer.state()}
@@ -112,8 +116,15 @@ class Run:
             for name in files.NETWORKS:
                 (self.folder / name).unlink(missing_ok=True)
         self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
+        self.best.load(arrays)
+        self.best.restore(self.quality, self.trainer.epoch, self.trainer.state(),
+                          self._is_regular("quality_every", self.trainer.epoch))
         if not self._is_due("picture_every", self.trainer.epoch):
             files.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
+        with contextlib.suppress(FolderError):  # there may be none
+            for epoch, path in self.opened.pictures().items():
+                if epoch > self.settings.epochs:
+                    path.unlink()
         self._restore_files()
 
     def _restore_files(self):
@@ -123,9 +134,12 @@ class Run:
         files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
             files.write_table(self.folder / files.QUALITY, self.columns, self.quality)
-        if self.trainer.epoch == 0 and self.trainer.iteration == 0:
-            self.draw()
-            self.measure()
+        epoch, iteration = self.trainer.epoch, self.trainer.iteration
+        if epoch == iteration == 0 or epoch >= self.settings.epochs:  # as if it had been planned so
+            if not files.picture(self.folder, epoch).exists():
+                self.draw()
+            if not any(row[0] == epoch for row in self.quality):
+                self.measure()
         for row in [(0, *[math.nan] * 5), *self.losses]:
             self._look(row)  # what it may say to this has been said
         self.show()
@@ -192,8 +206,12 @@ class Run:
 
     def _is_due(self, name, epoch):
         """Whether epoch is one of every settings[name], or the last."""
+        return epoch == self.settings.epochs or self._is_regular(name, epoch)
+
+    def _is_regular(self, name, epoch):
+        """Whether epoch is one of every settings[name]."""
         every = getattr(self.settings, name)
-        return epoch == self.settings.epochs or (every > 0 and epoch % every == 0)
+        return every > 0 and epoch % every == 0
 
     @property
     def _gens(self):
@@ -210,6 +228,9 @@ class Run:
             row = (self.trainer.epoch, *(measured[name] for name in self.columns[1:]))
             files.append_row(self.folder / files.QUALITY, row)
             self.quality.append(row)
+            if best_epoch(self.quality) == row[0]:
+                self.best.keep(row[0], self.trainer.state(),
+                               self._is_regular("quality_every", row[0]))
 
     def draw(self):
         """The picture of this epoch, and before the first one that of the real images."""
@@ -224,7 +245,7 @@ class Run:
                          display_range=display_range)
 
     def _arrays(self, state):
-        return {**state, "z": self.z,
+        return {**state, **self.best.arrays, "z": self.z,
                 "losses": _table(self.losses, files.LOSS_COLUMNS),
                 "quality": _table(self.quality, self.columns)}
 
@@ -268,7 +289,7 @@ class Run:
         self.save()
         self.show()
         command = words.command_to_resume(self.folder, self.trainer.processes.command)
-        self.console.say(words.stopped(self.trainer.epoch, command))
+        self.console.say(words.stopped(self.folder, self.trainer.epoch, command))
         return 128 + signal
 
     def finish(self, seconds, epochs, iterations):
@@ -276,13 +297,7 @@ class Run:
 
         seconds, epochs, iterations: those of this process.
         """
-        state = self.trainer.state()
-        for name in files.NETWORKS:
-            prefix = name.removesuffix(".npz") + "/"
-            arrays = {key.removeprefix(prefix): state[key] for key in sorted(state)
-                      if key.startswith(prefix)}
-            files.replace_file(self.folder / name,
-                               lambda file, arrays=arrays: np.savez(file, **arrays))
+        write_networks(self.folder, self.trainer.state())
         self._try(play.write)
         if epochs:
             rate = iterations * self.settings.batch_size / seconds
@@ -291,7 +306,7 @@ class Run:
             self.console.say(words.complete(self.trainer.epoch))
         epoch, loss_gen, loss_dis, *_ = self.losses[-1]
         for line in words.results(self.folder, loss_gen, loss_dis,
-                                  files.picture(self.folder, epoch)):
+                                  files.picture(self.folder, epoch), self.quality):
             self.console.say(line)
         return 0
 

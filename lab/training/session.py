@@ -34,7 +34,7 @@ class Session:
         kind = ResumedRun if given.get("resume", False) else NewRun
         self._start = kind(given, self.folder, self.console, self._stack)
         self.processes = processes.ALONE                   # until open()
-        self.settings = self._arrays = self._images = None  # until open()
+        self.settings = self._begun = self._images = None  # until open()
         self._run = None                                    # until train(), on the first process
         self.exit_code = 0
 
@@ -86,7 +86,7 @@ class Session:
         """
         self.processes = processes.join()
         on_first = self.processes.on_first
-        plan, self._arrays = on_first(self._start.plan)
+        plan, self._begun = on_first(self._start.plan)
         images = self.processes.on_every(self._load_images, plan["data"], plan["size"])
         plan["data"] = source.settled(plan["data"], images)
         own = images.of(plan["digit"])
@@ -113,14 +113,13 @@ class Session:
         sample_grid draws the picture after each epoch, as plot.sample_grid does.
         """
         self.processes.on_first(self._begin, trainer, sample_grid)
-        arrays, images = self._arrays, self._images
-        self._arrays = self._images = None  # the training has no use for other digits
+        begun, images = self._begun, self._images
+        self._begun = self._images = None  # the training has no use for other digits
         if self.processes.number == 0:
-            arrays = images = None
+            begun = images = None
             self.exit_code = self._run.train()
         else:
-            if arrays is not None:
-                trainer.load_state({name: arrays[name] for name in trainer.state()})
+            self._start.begin(trainer, begun)
             images = images.of(self.settings.digit)
             self.exit_code = follow(images, self.settings, trainer, self.signals)
 

@@ -20,7 +20,7 @@ from lab.look import commands
 from lab.runs import checkpoint, claim
 from lab.runs.files import FolderError
 from lab.runs.settings import DEFAULTS, Settings
-from lab.training import options
+from lab.training import options, origin
 from lab.training.errors import UsageError
 
 
@@ -32,14 +32,22 @@ class NewRun:
 
     def __init__(self, given: dict, folder: Path, console: Console, stack: contextlib.ExitStack):
         self.given, self.folder, self.console, self.stack = given, folder, console, stack
+        self._origin = None  # of --start-from, after plan()
 
     def plan(self):
-        """Returns (what is to be learned, None): a dict with digit, data and size."""
+        """Returns (what is to be learned, a dict with digit, data and size; an Origin or None)."""
         self._check_folder()
-        return options.complete(self.given, self._is_pictures()), None
+        pictures = self._is_pictures()
+        plan = options.complete(self.given, pictures)
+        if "start_from" in self.given:
+            self._origin = origin.read(plan["start_from"], self.given.get("epoch", "newest"))
+            plan |= origin.fit(self._origin, self.given, pictures)
+        return plan, self._origin
 
     def take(self, plan: dict, images: Images, processes: int) -> Settings:
         """Refuses a batch that the images are too few for, and takes the folder."""
+        if self._origin:
+            origin.check_channels(self._origin, images.pixels.shape[1])
         settings = Settings(**{
             **plan, "batch_size": self._batch_size(plan["batch_size"], len(images)),
             "images": len(images), "channels": images.pixels.shape[1],
@@ -57,9 +65,16 @@ class NewRun:
 
     def fill(self, run):
         """Discards what the folder holds, now that there is something to put in its place."""
+        self.begin(run.trainer, self._origin)
         claim.discard(self.folder, commands.LEFT)
         claim.remove_leftovers(self.folder, commands.LEFT)
         run.begin()
+
+    @staticmethod
+    def begin(trainer, begun):
+        """Brings a process's trainer to where the run begins; begun: what plan() returned."""
+        if begun:
+            origin.load(begun, trainer.gen, trainer.dis, trainer.average)
 
     def _check_folder(self):
         try:
@@ -116,7 +131,7 @@ class ResumedRun:
         self._arrays, meta = checkpoint.read_newest(self.folder, self.console.warn)
         settings = Settings.from_values(meta["settings"], self.folder)
         self._environment, self._columns = settings.environment, meta.get("columns")
-        return _settings_to_resume(self.given, settings.to_values()), self._arrays
+        return _settings_to_resume(self.given, settings.to_values(), meta["epoch"]), self._arrays
 
     def take(self, plan: dict, images: Images, processes: int) -> Settings:
         """Refuses other images than the run's."""
@@ -140,6 +155,11 @@ class ResumedRun:
         if changed:
             self.console.warn("not bit-exact from here on: " + "; ".join(changed))
 
+    @staticmethod
+    def begin(trainer, begun):
+        """As NewRun.begin; begun: the arrays."""
+        trainer.load_state({name: begun[name] for name in trainer.state()})
+
 
 def environment(processes):
     return {**checkpoint.environment(), "processes": processes}
@@ -151,17 +171,19 @@ def check_shares(settings, processes):
                          f"{settings.batch_size}); start fewer of them")
 
 
-def _settings_to_resume(given, settings):
-    """The run's settings, with a larger epochs if given. Anything else that differs is refused."""
+def _settings_to_resume(given, settings, done):
+    """The run's settings, with the epochs given, at least those done. Other changes are refused."""
+    if given.get("epochs", done) < done:
+        raise UsageError(f"the run has done more epochs already (--epochs, {given['epochs']}; "
+                         f"done, {done}); --epochs {done} ends it there")
     changes = {name: value for name, value in given.items()
                if name in settings and value != settings[name]
                # Other words for the same images are fine: their fingerprint decides.
                and name != "data"}
-    if changes.get("epochs", 0) > settings["epochs"]:
-        del changes["epochs"]
+    changes.pop("epochs", None)
     if changes:
         listed = ", ".join(f"--{name.replace('_', '-')} {settings[name]} -> {value}"
                            for name, value in changes.items())
-        raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only a "
-                         "larger --epochs may be given")
+        raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only "
+                         "--epochs may be given anew")
     return {**settings, **{name: given[name] for name in ("epochs", "data") if name in given}}

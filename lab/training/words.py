@@ -9,6 +9,8 @@ from lab import networks
 from lab.cli import from_here
 from lab.runs import files
 
+HOME = Path(__file__).parents[2]
+
 LOADING = "loading        Chainer, some seconds"
 COMPILING = "compiling      once on this machine: half a minute"
 NOT_BEGUN = "interrupted before the training began; nothing was lost"
@@ -48,6 +50,8 @@ def description(settings, trainer, folder):
     if processes.size > 1:
         lines.append(f"processes      {processes.size} on {processes.hosts} "
                      f"host{'s' * (processes.hosts > 1)}, each with its share of every batch")
+    if settings.start_from:
+        lines.append(f"starts from    {settings.start_from}, epoch {settings.start_epoch}")
     lines.append(f"results        {folder}{'/' if folder.name else ''}")
     if trainer.epoch or trainer.iteration:
         lines.append(f"resumed        after epoch {trainer.epoch}" + (
@@ -62,8 +66,13 @@ def progress(loss_gen, loss_dis, rate):
             f"loss G {loss_gen:.3f} D {loss_dis:.4f}")
 
 
-def stopped(epoch, command):
-    return f"stopped after epoch {epoch}; nothing is lost, go on with:\n  {command}"
+def stopped(folder, epoch, command):
+    """After a signal; command: what goes on."""
+    lines = f"stopped after epoch {epoch}; nothing is lost, go on with:\n  {command}\n"
+    if epoch:
+        lines += f"or end it there, adding --epochs {epoch}; "
+    play = shlex.join([from_here(sys.executable), from_here(HOME / "plot.py"), "play", str(folder)])
+    return f"{lines}meanwhile its checkpoint draws:\n  {play}"
 
 
 def done(epochs, seconds, rate):
@@ -76,11 +85,17 @@ def complete(epochs):
     return f"done           already complete, {epochs:,} epochs; --epochs N adds more"
 
 
-def results(folder, loss_gen, loss_dis, picture):
-    """What there is to see at the end, as lines."""
+def results(folder, loss_gen, loss_dis, picture, quality):
+    """What there is to see at the end, as lines. quality: the rows of quality.csv."""
+    best = []
+    if quality:
+        epoch, distance, *_ = min(quality, key=lambda row: row[1])
+        best.append(f"best epoch     {epoch}, distance {distance:.3f}, of {len(quality)} measured; "
+                    "plot.py draws with --epoch best")
     return [
         f"last losses    loss_gen {loss_gen:.4f}, loss_dis {loss_dis:.4f} "
         "(at balance 0.693, 1.386)",
+        *best,
         f"pictures       {picture} and those before",
         f"page           {folder / files.PAGE}, to scrub through the epochs",
         f"to draw with   {folder / files.PLAY}, in any browser",
@@ -98,8 +113,8 @@ def command_to_resume(folder, starter=()):
         here, there = os.getcwd(), os.environ.get("PWD", os.getcwd())
         elsewhere = [] if os.path.realpath(there) == os.path.realpath(here) else ["-C", here]
         return shlex.join(["make", *elsewhere, "train", "ARGS=" + flags.replace("$", "$$")])
-    script = Path(__file__).parents[2] / "trainer.py"
-    return shlex.join([*starter, from_here(sys.executable), from_here(script)]) + " " + flags
+    program = [from_here(sys.executable), from_here(HOME / "trainer.py")]
+    return shlex.join([*starter, *program]) + " " + flags
 
 
 def _duration(seconds):

@@ -27,9 +27,9 @@ function runningMedian(values, width) {
 }
 
 // A figure with the curves of series, [{name, color, y}], over the epochs x, up to the epoch last;
-// lines, [{y, color}], are there to compare with. words: {label, dashed}. go(epoch) is called when
+// lines, [{y, color}], are there to compare with; mark is an epoch, or null. words: {label, dashed}. go(epoch) is called when
 // somebody points at one; figure.move(epoch) moves the cursor.
-function chart({ title, words, note = "", x, last, series, lines = [], log = false, range, wide = false, go }) {
+function chart({ title, words, note = "", x, last, series, lines = [], log = false, range, wide = false, mark, go }) {
   const height = wide ? 240 : 150, left = 46, right = 20, top = 8, bottom = 22;
   const svg = element("svg", { height, role: "img", "aria-label": words.label(title) });
   const value = element("span");
@@ -91,6 +91,9 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
         y.forEach((v, i) => v !== null
           && svg.append(element("circle", { class: `dot ${color}`, cx: toX(x[i]), cy: toY(v), r: 2 })));
       }
+    }
+    if (mark !== undefined && mark !== null) {
+      svg.append(element("text", { class: "mark", x: toX(mark), y: height - bottom - 2, "text-anchor": "middle" }, "▲"));
     }
     svg.append(cursor);
     figure.move(at);

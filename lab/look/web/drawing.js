@@ -4,7 +4,10 @@
 // showed before. Whatever is on show and not yet drawn is asked for, a few images at a time.
 "use strict";
 
-const { networks, settings, epoch, page } = JSON.parse($("#data").textContent);
+const data = JSON.parse($("#data").textContent), { settings, page } = data;
+// The newest networks, or those of the best epoch, where they are others: play.html?best
+const isBest = Boolean(data.best) && location.search === "?best";
+const { networks, epoch } = isBest ? data.best : data;
 const size = networks.generator.at(-1).outSize;
 
 function paintOn(canvas, pixels) {

@@ -26,6 +26,7 @@ const say = speak({
     },
     weights: { trained: "generator", average: "average of its weights" },
     compared: (note, value) => `${note}; dashed: real ${value}`,
+    best: (note, n) => `${note}; ▲ best: epoch ${n}`,
   },
   ja: {
     epoch: "エポック", previous: "前の画像", next: "次の画像",
@@ -51,5 +52,6 @@ const say = speak({
     },
     weights: { trained: "生成器", average: "重みの平均" },
     compared: (note, value) => `${note}。破線: 本物 ${value}`,
+    best: (note, n) => `${note}。▲ 最良: エポック${n}`,
   },
 });

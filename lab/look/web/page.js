@@ -77,7 +77,7 @@ function figuresOf(losses) {
   });
 }
 
-function chartsOf({ settings, losses, quality }, last) {
+function chartsOf({ settings, losses, quality, best }, last) {
   const found = [], words = { label: say.label, dashed: say.dashed };
   const add = (options) => found.push(chart(
     { words, last, go: (epoch) => go(nearest(epoch)), ...options }));
@@ -100,8 +100,10 @@ function chartsOf({ settings, losses, quality }, last) {
       ? [{ name: say.weights.trained, color: "blue", y: trained ?? y },
         { name: say.weights.average, color: "orange", y: average ?? y }]
       : [{ name, color: "blue", y }];
-    add({ title, x: quality.epoch, series,
-      note: real === undefined ? note : say.compared(note, format(real)),
+    const compared = real === undefined ? note : say.compared(note, format(real));
+    const mark = name === "frechet" ? best : null;
+    add({ title, x: quality.epoch, series, mark,
+      note: mark === null ? compared : say.best(compared, mark),
       lines: real === undefined ? [] : [{ y: real, color: "grey" }] });
   }
   return found;

@@ -51,7 +51,15 @@ const title = subject(settings);
 document.title = say.title(title);
 $("h1").textContent = title;
 $("#about").textContent = [origin(settings),
-  epoch < settings.epochs ? say.going(epoch, settings.epochs) : say.after(epoch)].filter(Boolean).join(" · ");
+  isBest ? say.best(epoch)
+    : epoch < settings.epochs ? say.going(epoch, settings.epochs) : say.after(epoch)].filter(Boolean).join(" · ");
+if (data.best) { // the page anew, with the other networks and the same images of them
+  const other = $("#other");
+  other.textContent = isBest ? say.toNewest(data.epoch) : say.toBest(data.best.epoch);
+  other.href = isBest ? "?" : "?best";
+  other.addEventListener("click", () => { other.href = (isBest ? "?" : "?best") + location.hash; });
+  other.hidden = false;
+}
 $("#run").hidden = !page;
 document.body.classList.toggle("unjudged", !networks.discriminator);
 startDrawing();

@@ -1,0 +1,79 @@
+"""--start-from: a new run whose networks begin as those of another run."""
+
+from typing import NamedTuple
+
+from chainer_cpu import chainer
+from lab.networks import POST_SIZE
+from lab.runs.files import NETWORKS
+from lab.runs.networks import part
+from lab.runs.opened import Missing, open_run
+from lab.training.errors import UsageError
+
+
+class Origin(NamedTuple):
+    """The networks that a run begins with, and where they are from."""
+
+    folder: str
+    epoch: int
+    settings: object  # of the run that they are from
+    arrays: dict      # as in a trainer's state, some of the networks
+
+
+def read(folder, epoch="newest"):
+    """The Origin in a run's folder, of its epoch "newest" or "best". FolderError if there is none.
+
+    A run with either the trained generator or its average begins both with that one.
+    """
+    run, found, missing = open_run(folder), {}, None
+    for weights in "average", "trained":
+        try:
+            found[weights] = run.networks(weights, epoch)
+        except Missing as error:
+            missing = error
+    if not found:
+        raise missing
+    trained, average = (found.get(weights) or next(iter(found.values()))
+                        for weights in ("trained", "average"))
+    arrays = {}
+    for name, network in zip(NETWORKS, (trained.gen, trained.dis, average.gen), strict=True):
+        if network is not None:  # a published generator has no discriminator with it
+            serializer = chainer.serializers.DictionarySerializer()
+            serializer.save(network)
+            arrays |= {part(name) + key: array for key, array in serializer.target.items()}
+    return Origin(str(folder), trained.epoch, run.settings, arrays)
+
+
+def fit(origin, given, pictures):
+    """What a new run takes over: the settings of its networks, a dict.
+
+    given: the flags; pictures: whether the images are pictures, of any size. Raises UsageError if
+    they mean other networks.
+    """
+    given = given if pictures else {**given, "size": POST_SIZE}
+    settings = {name: getattr(origin.settings, name) for name in ("size", "sizes", "z_dim")}
+    differing = {"size": "another size", "z_dim": "another length of z", "sizes": "other maps"}
+    for name, what in differing.items():
+        if given.get(name, settings[name]) != settings[name]:
+            raise UsageError(f"the networks to start from have {what} (--start-from, "
+                              f"{origin.folder}, {settings[name]}; the new run {given[name]}); "
+                              "they must be the same")
+    return {**settings, "start_from": origin.folder, "start_epoch": origin.epoch}
+
+
+def check_channels(origin, channels):
+    """Raises UsageError if the images have other channels than the networks."""
+    words = {1: "grey", 3: "colour"}
+    own = origin.settings.channels
+    if channels != own:
+        raise UsageError(f"the networks to start from draw in {words[own]} (--start-from, "
+                          f"{origin.folder}), these images are in {words[channels]}; start from "
+                          "other networks, or from none")
+
+
+def load(origin, *networks):
+    """Begins a generator, a discriminator and an average as those of origin."""
+    for name, network in zip(NETWORKS, networks, strict=True):
+        own = {key.removeprefix(part(name)): array for key, array in origin.arrays.items()
+               if key.startswith(part(name))}
+        if own:
+            chainer.serializers.NpzDeserializer(own).load(network)
