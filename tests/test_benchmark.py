@@ -26,9 +26,7 @@ def data(tmp_path_factory):
 def versions(data, **options):
     """What a contender of ours says that it computes with."""
     with Contender("ours", [sys.executable, str(HERE / "on_chainer.py")], **options) as contender:
-        found = contender.ask("load", data)["versions"]
-        assert contender.ask("sgemm") > 0
-    return found
+        return contender.ask("load", data)["versions"]
 
 
 def test_no_contender_is_held_back_but_all_by_avx2(data, monkeypatch):
@@ -88,6 +86,7 @@ def test_stock_chainer_in_our_loop_and_in_the_authors_computes_our_losses(data):
         with Contender(name, [sys.executable, str(HERE / "on_chainer.py")]) as contender:
             contender.ask("load", data)
             answer = contender.ask("step", 2)
+            assert name == "author" or contender.ask("sgemm") > 0
         assert answer["outside"] is None
         np.testing.assert_allclose(answer["losses"][0], expected[0], rtol=1e-4)
         np.testing.assert_allclose(answer["losses"][1], expected[1], rtol=1e-2)
