@@ -8,7 +8,7 @@
 # Each sets up .venv first where that has not been done. PYTHON=python3.12 chooses its Python (3.10 to
 # 3.15); with nothing said, what is there is taken. Without make: see the top of requirements.txt.
 
-ARGS ?= --digit 0 --epochs 1000
+ARGS ?= --digit 0
 BIN = .venv/bin
 
 .PHONY: help train test check lint test-faults bench again

@@ -23,6 +23,7 @@ from lab import cli as house
 from lab.cli import version
 from lab.cli.console import Console
 from lab.images import source
+from lab.images.errors import Unavailable
 from lab.judge import figures
 from lab.runs import files
 from trainer import Trainer
@@ -188,6 +189,31 @@ def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_
     assert (folder / "notes.txt").read_text() == "mine"
     assert not (folder / "epoch-0007.png").exists()
     assert (folder / "generator.npz").read_bytes() != before["generator.npz"]
+
+
+@pytest.mark.parametrize("flags, recipe, epochs", [
+    ((), "steady", 400), (("--epochs", "9"), "post", 9), (("--data", "digits"), "post", 1000),
+    (("--digit", "all"), "post", 1000)])
+def test_where_mnist_cannot_be_had_the_small_digits_are_learned_as_suits_them(
+        cli, tmp_path, monkeypatch, flags, recipe, epochs):
+    def no_network():
+        raise Unavailable("no network")
+
+    def stop(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return update(*args)
+
+    update = Trainer.update
+    monkeypatch.delenv("MNIST_DIR", raising=False)
+    monkeypatch.setattr(source.openml, "read", no_network)
+    monkeypatch.setattr(Trainer, "update", stop)
+    code, out, err = cli("--quality-every", "0", *flags)
+    assert code == 143
+    settings = json.loads((tmp_path / "result" / "settings.json").read_text(encoding="utf-8"))
+    assert (settings["recipe"], settings["epochs"]) == (recipe, epochs)
+    assert ("which\nsuit them" in out) == (recipe == "steady")
+    if "--data" not in flags:  # what to expect, and the command for later
+        assert "expect rough shapes" in err and "python trainer.py --data openml" in err
 
 
 def test_a_run_that_came_while_the_images_were_loaded_is_not_discarded(cli, tiny_run, tmp_path,

@@ -20,7 +20,7 @@ from lab.look import commands
 from lab.runs import checkpoint, claim
 from lab.runs.files import FolderError
 from lab.runs.settings import DEFAULTS, Settings
-from lab.training import options, origin
+from lab.training import options, origin, words
 from lab.training.errors import UsageError
 
 
@@ -48,6 +48,9 @@ class NewRun:
         """Refuses a batch that the images are too few for, and takes the folder."""
         if self._origin:
             origin.check_channels(self._origin, images.pixels.shape[1])
+        if self._is_makeshift(plan):
+            plan = {**options.complete({**self.given, **options.FEW}), "data": plan["data"]}
+            self.console.say(words.few(len(images), **options.FEW))
         settings = Settings(**{
             **plan, "batch_size": self._batch_size(plan["batch_size"], len(images)),
             "images": len(images), "channels": images.pixels.shape[1],
@@ -81,6 +84,12 @@ class NewRun:
             claim.check_new(self.folder, self.given.get("overwrite", False), commands.LEFT)
         except FolderError as error:
             raise UsageError(error) from None
+
+    def _is_makeshift(self, plan):
+        """Whether auto has found the small digits alone, and nobody says how to learn them."""
+        said = {*self.given} & {"recipe", "epochs", "batch_size", "alpha", "beta1", "start_from"}
+        return (self.given.get("data", DEFAULTS["data"]) == "auto" and plan["data"] == "digits"
+                and plan["digit"] != "all" and not said)
 
     def _batch_size(self, wanted, images):
         if wanted <= images:

@@ -59,6 +59,11 @@ def description(settings, trainer, folder):
     return lines
 
 
+def few(images, recipe, epochs):
+    return (f"there are only {images:,} small images: recipe {recipe} and {epochs} epochs, which\n"
+            "suit them; --recipe post --epochs 1000 is the post's run")
+
+
 def progress(loss_gen, loss_dis, rate):
     """An epoch's losses and images per second, in ever fewer words, for the bar."""
     return (f"loss_gen {loss_gen:.3f}, loss_dis {loss_dis:.4f}, {rate:,.0f} images/s",
