@@ -34,7 +34,7 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def run(tiny_run, tmp_path):
     """A copy of a finished run of three epochs, of which 0 and 2 have been measured."""
-    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    folder = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("best-*"))
     (folder / "quality.csv").write_text(
         "epoch,frechet,precision,recall\n0,1.9,0.0,nan\n2,0.8,0.25,0.5\n")
     return folder
