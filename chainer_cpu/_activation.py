@@ -29,7 +29,7 @@ def _rectify(share, shares, job):
             y[i] = value * slope if value <= zero else value
 
 
-def rectify(x, slope, y):
+def rectify(x: np.ndarray, slope: float, y: np.ndarray) -> None:
     run(_rectify, x.size // 4, (x, constant(slope, x.dtype), y))
 
 
@@ -45,7 +45,7 @@ def _rectify_backward(share, shares, job):
         gx[i] = gy[i] * (one if y[i] > zero else slope if y[i] <= zero else of_nan)
 
 
-def rectify_backward(gy, y, slope, gx):
+def rectify_backward(gy: np.ndarray, y: np.ndarray, slope: float, gx: np.ndarray) -> None:
     run(_rectify_backward, y.size // 3, (gy, y, constant(slope, y.dtype), gx))
 
 
@@ -60,7 +60,7 @@ def _tanh_backward(share, shares, job):
         gx[i] = gy[i] * (one - y[i] * y[i])
 
 
-def tanh_backward(gy, y, gx):
+def tanh_backward(gy: np.ndarray, y: np.ndarray, gx: np.ndarray) -> None:
     run(_tanh_backward, y.size // 3, (gy, y, gx))
 
 

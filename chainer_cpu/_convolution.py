@@ -122,7 +122,8 @@ def _panels(share, shares, job):
                 panel[k, c] = source[c, k] if transpose else rows[k, c]
 
 
-def panels(W, out, inner, cols, columns, transpose):
+def panels(W: np.ndarray, out: np.ndarray, inner: int, cols: int, columns: int,
+           transpose: bool) -> None:
     run(_panels, W.size, (W, out), (inner, cols, columns, transpose))
 
 

@@ -44,7 +44,7 @@ def _has_small_products():
                for library in _blas.libraries())
 
 
-def columns_at_once(rows, inner, cols):
+def columns_at_once(rows: int, inner: int, cols: int) -> int | None:
     """Returns how many columns of (inner, cols) weights make a product without copies; or None."""
     while rows > _FEW and inner * cols > _SMALL // _SHORT and cols % 32 == 0:
         cols //= 2
@@ -153,7 +153,9 @@ def _products(share, shares, job):
                 beta = one
 
 
-def products(x, W, y, shape, meetings, bias=None, bias_step=0, transpose=False, column_step=1):
+def products(x: Matrices, W: Matrices, y: Matrices, shape: tuple[int, int, int],
+             meetings: Meetings, bias: np.ndarray | None = None, bias_step: int = 0,
+             transpose: bool = False, column_step: int = 1) -> None:
     """Computes y[p] = bias[p] + the sum of x[x_index[i]] @ W[W_index[i]] of the Meetings.
 
     x, W and y are Matrices, shape is (rows, inner, cols): x[q] is (rows, inner), W[t] is (inner,
@@ -210,7 +212,8 @@ def _weight_products(share, shares, job):
             y[(t * m + m * piece // pieces) * n:(t * m + m * (piece + 1) // pieces) * n] = zero
 
 
-def weight_products(a, b, outputs, rows, a_index, b_index, y_index):
+def weight_products(a: np.ndarray, b: np.ndarray, outputs: int, rows: int, a_index: np.ndarray,
+                    b_index: np.ndarray, y_index: np.ndarray) -> np.ndarray:
     """Returns y, (outputs, m, n): y[t] sums a[a_index[i]].T @ b[b_index[i]] where y_index[i] == t.
 
     a is (..., m), b is (..., n); a[p] and b[p] are their next rows rows.

@@ -25,7 +25,7 @@ def _transpose(share, shares, job):
                 y[p, n, c] = x[n, c, p]
 
 
-def pixel_major(x):
+def pixel_major(x: np.ndarray) -> np.ndarray:
     """Returns a map x, (N, C, H, W), as a dense (H, W, N, C) array: a view if x lies so."""
     view = x.transpose(2, 3, 0, 1)
     if view.flags.c_contiguous:
@@ -49,7 +49,7 @@ def _transpose_back(share, shares, job):
                 x[n, c, p] = y[p, n, c]
 
 
-def nchw(array):
+def nchw(array: np.ndarray) -> np.ndarray:
     """Copies a dense (H, W, N, C) array to a dense (N, C, H, W) one."""
     h, w, n, c = array.shape
     out = empty((n, c, h, w), array.dtype)
@@ -103,7 +103,8 @@ def _totals(share, shares, job):
                 out[i * channels + c] = total[c]
 
 
-def totals(kernel, arrays, number, channels=None):
+def totals(kernel: kernel, arrays: tuple, number: int,
+           channels: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Runs a kernel like ``_sums``, which sums over all rows of arrays[0], (..., C).
 
     Returns the sums, (number, C), as float64 and in the dtype of the arrays. With fewer channels
@@ -119,7 +120,7 @@ def totals(kernel, arrays, number, channels=None):
     return sums, out
 
 
-def column_sums(x):
+def column_sums(x: np.ndarray) -> np.ndarray:
     """Sums dense x over all but its last axis."""
     channels = x.shape[-1]
     # Rows of few columns are joined, since short loops are slow.
@@ -135,7 +136,7 @@ def _accumulate(share, shares, job):
         out[i] = x[i] + y[i]
 
 
-def added(x, y):
+def added(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Returns x + y."""
     alike = x.dtype == y.dtype and x.dtype in DTYPES and x.strides == y.strides
     if not alike or not (x.flags.c_contiguous or is_pixel_major(x)):
@@ -152,7 +153,7 @@ def is_pixel_major(x):
     return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(2, 3, 0, 1).flags.c_contiguous
 
 
-def dense(x):
+def dense(x: np.ndarray) -> np.ndarray:
     """Returns x as a dense array. Its numbers may still be in the queue."""
     if not x.flags.c_contiguous and queue().needs(x):
         queue().flush()

@@ -95,7 +95,7 @@ def _normalize(share, shares, job):
             out[c] = gamma[c] * ((row[c] - mean[c]) * inv_std[c]) + beta[c]
 
 
-def normalize(x, statistics, y):
+def normalize(x: np.ndarray, statistics: np.ndarray, y: np.ndarray) -> None:
     channels = x.shape[-1]
     run(_normalize, y.size // 4, (x, statistics, y), (y.size // channels, channels))
 
@@ -169,7 +169,8 @@ def _normalize_backward(share, shares, job):
             out[c] = scale[c] * (value - (x_hat * product_mean[c] + gy_mean[c]))
 
 
-def normalize_backward(gy, x, statistics, slope, gx, sums, batch_rows):
+def normalize_backward(gy: np.ndarray, x: np.ndarray, statistics: np.ndarray, slope: np.ndarray,
+                       gx: np.ndarray, sums: np.ndarray, batch_rows: int) -> None:
     channels = x.shape[-1]
     run(_normalize_backward, gx.size // 3, (gy, x, statistics, slope, gx),
         (gx.size // channels, channels, batch_rows), (sums,))

@@ -11,7 +11,7 @@ from numba import types
 from chainer_cpu import _memory, _threads
 from chainer_cpu._compile import compiled
 from chainer_cpu._intrinsics import load
-from chainer_cpu._kernels import FLOATS, JOB, NUMBERS, OTHERS
+from chainer_cpu._kernels import FLOATS, JOB, NUMBERS, OTHERS, kernel
 
 # Nanoseconds. Kernels that take less run on the calling thread alone.
 WORTH_SHARING = 20_000
@@ -127,7 +127,8 @@ def queue():
     return _of_thread.queue
 
 
-def run(kernel, nanoseconds, arrays, numbers=(), others=(), shares=None):
+def run(kernel: kernel, nanoseconds: int, arrays: tuple, numbers: tuple = (), others: tuple = (),
+        shares: int | None = None) -> None:
     """Runs a kernel on all threads and waits for it, or adds it to the queue if that is open.
 
     arrays are dense and of one dtype; others are dense arrays of int64 or float64, as the kernel
