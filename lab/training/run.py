@@ -289,7 +289,8 @@ class Run:
         self.save()
         self.show()
         command = words.command_to_resume(self.folder, self.trainer.processes.command)
-        self.console.say(words.stopped(self.folder, self.trainer.epoch, command))
+        self.console.say(words.stopped(self.folder, self.trainer.epoch, command,
+                                       self.trainer.processes.options))
         return 128 + signal
 
     def finish(self, seconds, epochs, iterations):

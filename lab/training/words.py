@@ -71,9 +71,11 @@ def progress(loss_gen, loss_dis, rate):
             f"loss G {loss_gen:.3f} D {loss_dis:.4f}")
 
 
-def stopped(folder, epoch, command):
-    """After a signal; command: what goes on."""
+def stopped(folder, epoch, command, options=""):
+    """After a signal; command: what goes on; options: what it leaves out, in words."""
     lines = f"stopped after epoch {epoch}; nothing is lost, go on with:\n  {command}\n"
+    if options:
+        lines += f"  ({options})\n"
     if epoch:
         lines += f"or end it there, adding --epochs {epoch}; "
     play = shlex.join([from_here(sys.executable), from_here(HOME / "plot.py"), "play", str(folder)])
