@@ -1,4 +1,4 @@
-"""What a long run says to its terminal and hears from it: lines, a progress bar, signals.
+"""What a long run says to its terminal and hears from it: messages, a progress bar, signals.
 
 Nobody may be listening any more: a closed terminal or pipe never stops the training.
 """
@@ -102,7 +102,7 @@ class Console:
 
     @contextlib.contextmanager
     def hearing(self, category: type[Warning]) -> Iterator[None]:
-        """Within it, every one of Python's warnings of a category is a line of warn()."""
+        """Within it, warn() says each of Python's warnings of a category."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", category)
             warnings.showwarning = lambda message, *_, **__: self.warn(message)

@@ -25,7 +25,7 @@ FORMAT = 1
 
 
 class CheckpointError(Exception):
-    """No checkpoint can be used; the message is a line for the user."""
+    """No checkpoint can be used; the message is for the user."""
 
 
 def paths(folder):
@@ -80,7 +80,7 @@ class _WrongFormat(CheckpointError):
 def read_newest(folder, warn):
     """Returns (arrays, meta) of the newest good checkpoint in folder.
 
-    A damaged one is renamed to *.damaged, warn(line) says so, and the one before it is taken.
+    A damaged one is renamed to *.damaged, warn(message) says so, and the one before it is taken.
     CheckpointError if none is left, with the reason for each, or if one has another format.
     In one from before there was an average of the generator, the average begins as the generator.
     """

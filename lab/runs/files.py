@@ -37,7 +37,7 @@ PATIENCE = 2  # seconds
 
 
 class FolderError(Exception):
-    """The folder cannot be used as asked; the message is a line for the user."""
+    """The folder cannot be used as asked; the message is for the user."""
 
 
 def picture(folder, epoch):
@@ -46,10 +46,9 @@ def picture(folder, epoch):
 
 
 def replace_file(path, write):
-    """Writes a file so that a reader, or a crash at any moment, finds the old or the new, whole.
+    """Writes to a temporary file, fsyncs, then renames: readers see the old file or the new one.
 
-    write gets a binary file object. The bytes go to a temporary file beside path, onto the disk,
-    and only then under path's name. OSError carries path as its filename.
+    write gets a binary file object. OSError carries path as its filename.
     """
     path = Path(path)
     # With the process in its name: plot.py may write the page of a run that is writing it, too.

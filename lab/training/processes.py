@@ -54,15 +54,15 @@ class Alone:
         """Makes every parameter's grad the sum of the processes' ones."""
 
     def agree_on_signal(self, received):
-        """The signal to stop that any of the processes has received, or None; the same on all."""
+        """Returns the signal to stop that any process has received, or None; the same on all."""
         return received
 
     def on_first(self, function, *arguments):
-        """What function returns on the first process alone, or raises there: on all."""
+        """Calls function on process 0; every process gets its result or its exception."""
         return function(*arguments)
 
     def on_every(self, function, *arguments):
-        """What function returns on this process. What it raises on any, it raises on all."""
+        """Calls function on every process; what it raises on one, it raises on all."""
         return function(*arguments)
 
     def gather(self, value):
@@ -191,7 +191,7 @@ class Processes(Alone):
 
 
 class _Patience:
-    """Ends this process if a with-block takes longer than so many seconds, with a line."""
+    """Ends this process, with an error message, if a with-block takes longer than seconds."""
 
     def __init__(self, seconds, advice):
         self.seconds, self.advice = seconds, advice
