@@ -378,7 +378,7 @@ def test_overwriting_a_run_takes_its_pictures_away_too(command, run):
 def test_what_the_user_has_put_beside_single_samples_outlives_the_run(command, run):
     command("singles", run, "--n", 2)
     (run / "samples" / "mine.png").write_bytes(b"mine")
-    files.discard(run, LEFT)
+    claim.discard(run, LEFT)
     assert [path.name for path in (run / "samples").iterdir()] == ["mine.png"]
 
 
