@@ -44,7 +44,7 @@ def numbers(network):
 def test_the_networks_with_the_lowest_distance_are_kept_and_those_after_them_are_not(cli, tmp_path):
     cli(*SETTINGS, "--epochs", "2", "--out", "two")
     code, out, _ = cli(*SETTINGS, "--epochs", "4", "--out", "four")
-    assert code == 0 and "best epoch     2, distance 5.000, of 3 measured" in out
+    assert code == 0 and "best epoch     2, distance 5.000, lowest of 3: " in out
     two, four = (open_run(tmp_path / name) for name in ("two", "four"))
     for weights in "trained", "average":
         best = four.networks(weights, "best")

@@ -67,7 +67,7 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
     assert lines[2].split() == "0 9.500 0.00 0.00 0.10 0.40 4.10 floor".split()
     assert lines[3].split() == "2 0.123 0.61 0.52 0.98 0.87 1.05 best".split()
     assert lines[4].split()[0] == "3"
-    assert "best: epoch 2 of the 3 measured" in out
+    assert "best: epoch 2, with the lowest Fréchet distance of 3 measured" in out
 
 
 def test_the_other_weights_are_measured_when_asked_for(command, steady_run):

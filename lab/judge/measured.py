@@ -66,5 +66,5 @@ def format_table(judge, rows, first="floor"):
         **{name: explain(name, judge.digit) for name in names[1:]}}
     return [
         *lines, "",
-        f"best: epoch {best(rows)} of the {len(rows)} measured, by the lowest Fréchet distance", "",
+        f"best: epoch {best(rows)}, with the lowest Fréchet distance of {len(rows)} measured", "",
         *(f"{name:<13}{words}" for name, words in explained.items())]

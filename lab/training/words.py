@@ -97,8 +97,8 @@ def results(folder, loss_gen, loss_dis, picture, quality):
     best = []
     if quality:
         epoch, distance, *_ = min(quality, key=lambda row: row[1])
-        best.append(f"best epoch     {epoch}, distance {distance:.3f}, of {len(quality)} measured; "
-                    "plot.py draws with --epoch best")
+        best.append(f"best epoch     {epoch}, distance {distance:.3f}, lowest of {len(quality)}: "
+                    "plot.py's --epoch best")
     return [
         f"last losses    loss_gen {loss_gen:.4f}, loss_dis {loss_dis:.4f} "
         "(at balance 0.693, 1.386)",
