@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import browsers
 import pytest
 
 import trainer
@@ -54,6 +55,20 @@ def change_settings(folder, **changes):
     values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}),
                     encoding="utf-8")
+
+
+@pytest.fixture(scope="session", params=browsers.BROWSERS)
+def browser_process(request, tmp_path_factory):
+    browser = browsers.start(request.param, tmp_path_factory.mktemp(request.param))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(browser_process):
+    """One of the three browsers, with which a page is operated; a script may not complain."""
+    yield browser_process
+    assert browser_process.complaints() == []
 
 
 @pytest.fixture

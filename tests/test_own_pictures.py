@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import PROGRAM, Chromium
 from faults import result
 from PIL import Image
 
@@ -159,16 +158,6 @@ def test_figures_have_no_digits(runs, command, size):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1", "2"] and "digit_share" not in rows[0]
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
-
-
-@pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
-def test_the_page_names_the_folder_and_draws_no_digit_share(runs, tmp_path):
-    with Chromium(tmp_path) as browser:
-        browser.open(runs[32] / "index.html")
-        text = browser.run("document.body.innerText")
-        assert browser.complaints == []
-    assert "my pictures" in text and "48 images" in text and "Diversity" in text
-    assert "igit" not in text.split("Settings")[0]
 
 
 @pytest.mark.parametrize("size", (28, 32))

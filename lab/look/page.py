@@ -4,14 +4,17 @@ import json
 import math
 import re
 import shutil
+import time
 from pathlib import Path
 
+from lab.judge import watch
 from lab.look.command import command
-from lab.runs import files
+from lab.runs import claim, files
 from lab.runs.files import replace_file
 from lab.runs.opened import read_table
 
 WEB = Path(__file__).with_name("web")
+PART = 1 << 16  # characters
 
 
 @command(
@@ -22,23 +25,34 @@ WEB = Path(__file__).with_name("web")
 def write(run, out):
     """Writes index.html and index.js of a run, finished or not. Returns the first, the path out.
 
-    Anywhere but in the run's folder the pictures are copied beside it. The tables and the settings
-    are in index.js, which the page loads again and again while the run goes on; the pictures are
-    named relative to it. It takes a fraction of a second for 1000 epochs. FolderError if the run
-    has drawn no picture.
+    As write_for. Whether the run goes on is asked of the folder's lock.
     """
-    losses = _table(run.path(files.LOSSES))
+    return write_for(run, claim.is_locked(run.folder), out)
+
+
+def write_for(run, going, out=None):
+    """Writes the page of a run that goes on, or does not. Returns the path of index.html.
+
+    out: that path, in the run's folder unless given; elsewhere the pictures are copied beside it.
+    The tables and the settings are in index.js, which the page loads again and again while the run
+    goes on; the pictures are named relative to it. It takes a fraction of a second for 1000 epochs.
+    FolderError if the run has drawn no picture.
+    """
+    out = out or run.path(files.PAGE)
+    losses, quality = _table(run.path(files.LOSSES)), _table(run.path(files.QUALITY))
     finished = (run.path(files.GENERATOR).exists()
                 and run.settings.epochs in losses.get("epoch", ()))
     data = json.dumps({
         "settings": run.settings.to_values(),
         "losses": losses,
-        "quality": _table(run.path(files.QUALITY)),
+        "quality": quality,
+        "story": [{"epoch": epoch, "event": event} for epoch, event in _story(losses, quality)],
         "pictures": list(run.pictures()),
         "real": run.path(files.REAL).exists(),
         "draws": run.path(files.PLAY).exists(),
         "best": run.best_epoch(),
-        "going": not finished,
+        "going": going and not finished,
+        "written": round(time.time()),
     }, allow_nan=False)
     if not out.parent.samefile(run.folder):
         for path in *run.pictures().values(), run.path(files.REAL), run.path(files.PLAY):
@@ -50,12 +64,29 @@ def write(run, out):
     return out
 
 
+def _story(losses, quality):
+    """watch.story of two tables as _table has them."""
+    def rows(table, names):
+        columns = [table.get(name, []) for name in names]
+        return {epoch: [math.nan if value is None else value for value in row]
+                for epoch, *row in zip(table.get("epoch", []), *columns, strict=False)}
+
+    names = [name for name in quality if name != "epoch"]
+    return watch.story(
+        rows(losses, ("loss_dis", "prob_real", "prob_generated")),
+        {epoch: dict(zip(names, row, strict=True)) for epoch, row in rows(quality, names).items()})
+
+
 def fill(template, data=""):
     """A template of web/ with the files in it that it names between {{ }}, and data, JSON."""
+    # "<" is the one thing that could end a script element early.
+    data = data.replace("<", "\\u003c")
+
     def part(match):
         if match[1] == "data":
-            # The one thing that could end a script element early.
-            return data.replace("<", "\\u003c")
+            # Parts, for WebKit copies all of a script's text whenever it has read a little more.
+            return "\n".join(f'<script type="application/json" class="data">{data[i:i + PART]}'
+                             "</script>" for i in range(0, len(data), PART))
         return fill(match[1], data).rstrip()
 
     return re.sub(r"{{([\w.-]+)}}", part, (WEB / template).read_text(encoding="utf-8"))

@@ -1,14 +1,18 @@
 """The page that draws: one static file with a run's networks in it, and what runs them."""
 
 import base64
+import contextlib
 import json
+import zlib
 
 import numpy as np
+from PIL import Image
 
 from lab import networks
 from lab.look import page
 from lab.look.command import NETWORKS, command
 from lab.look.generated import with_fixed_statistics
+from lab.look.tiles import cut_tiles
 from lab.networks.layers import convolutions
 from lab.runs import files
 from lab.runs.files import replace_file
@@ -18,8 +22,8 @@ from lab.runs.files import replace_file
     files.PLAY, "a page that draws with the run's generator, RUN/play.html",
     "One file, with the networks in it, for any browser, without a server or a network: nine "
     "images of any seed, the same as those of samples, variations of one, the way from one to "
-    "another, and each to be saved. While the run is not finished, its newest checkpoint is used. "
-    "trainer.py writes it at the end.",
+    "another, what the layers make of it, and a game. While the run is not finished, its newest "
+    "checkpoint is used. trainer.py writes it at the end.",
     "result", **NETWORKS)
 def write(run, out, weights=None, epoch="newest"):
     """Writes play.html of a run, finished or not. Returns its path, out.
@@ -40,6 +44,7 @@ def write(run, out, weights=None, epoch="newest"):
         best = {"networks": describe(settings, *both), "epoch": best_number}
     html = page.fill("play.html", json.dumps({
         "networks": describe(settings, gen, dis),
+        "reals": [_text(tile.tobytes()) for tile in _reals(run)],
         "settings": {name: getattr(settings, name) for name in ("digit", "epochs", "data_source")},
         "epoch": number,
         "best": best,
@@ -51,38 +56,67 @@ def write(run, out, weights=None, epoch="newest"):
     return out
 
 
-def describe(settings, gen, dis):
-    """The networks of a run's settings as look/web/net.js runs them, a dict for JSON.
+def _reals(run):
+    """The real images of a run's folder, uint8 (n, size, size) or (n, size, size, 3)."""
+    with contextlib.suppress(OSError, ValueError), Image.open(run.path(files.REAL)) as picture:
+        return cut_tiles(picture, 9, run.settings.size)
+    return []
 
-    dis may be None. All layers are convolutions or deconvolutions there. Batch normalization in
-    test mode is linear, and becomes the scale and the shift that every layer has, those of dis with
-    the statistics of plot.py samples. Weights are float16, those of each channel divided by the
-    largest, so that none is too small for it; what that costs is in docs/decisions.md. Scale and
-    shift are float32.
+
+# The largest of the whole numbers that weights become, for the generator and the discriminator, and
+# how many of their bits are not worth compressing: at 28x28, and where networks are larger and have
+# to be sent (docs/decisions.md).
+FINE, COARSE = (8191, 8191, 8), (1023, 127, 4)
+
+
+def describe(settings, gen, dis):
+    """The networks of a run's settings as web/net.js runs them, a dict for JSON. dis may be None.
+
+    All layers are convolutions or deconvolutions there. Batch normalization in test mode is linear,
+    and becomes the scale and the shift that every layer has, those of dis with the statistics of
+    plot.py samples. Weights are whole numbers times a step for each channel and tap; what that
+    costs is in docs/decisions.md.
     """
     of = networks.of(settings)
-    generator = convolutions(gen, of.GENERATOR, 1)
-    discriminator = dis and convolutions(with_fixed_statistics(gen, dis), of.DISCRIMINATOR,
-                                         settings.size)
-    return {"generator": [*map(_layer, generator)],
-            "discriminator": discriminator and [*map(_layer, discriminator)],
-            "zSize": gen.z_dim, "shown": networks.display_range(settings)}
+    draws = convolutions(gen, of.GENERATOR, 1)
+    size = draws[-1].out_size
+    *levels, bits = FINE if size == 28 else COARSE
+    judges = convolutions(with_fixed_statistics(gen, dis), of.DISCRIMINATOR, size) if dis else []
+    return {"generator": [_layer(c, levels[0], bits) for c in draws],
+            "discriminator": [_layer(c, levels[1], bits) for c in judges] or None,
+            "zSize": gen.z_dim, "shown": networks.display_range(settings),
+            "values": networks.value_range(settings)}
 
 
-def _layer(c):
+def _layer(c, largest, bits):
     W = c.W.transpose((2, 3, 1, 0) if c.up else (2, 3, 0, 1))  # as the page runs through them
     ksize, _, outputs, inputs = W.shape
     scale, shift = np.ones(outputs), np.float64(c.b)
     if c.norm:
         scale = c.norm.gamma.array / np.sqrt(np.float64(c.norm.avg_var) + c.norm.eps)
         shift = (shift - c.norm.avg_mean) * scale + c.norm.beta.array
-    largest = np.abs(W).max(axis=(0, 1, 3))
-    largest[largest == 0] = 1
-    return {"up": c.up, "ksize": ksize, "stride": c.stride, "pad": c.pad, "inSize": c.in_size,
-            "outSize": c.out_size, "inputs": inputs, "outputs": outputs, "slope": c.layer.slope,
-            "tanh": c.layer.tanh, "W": _text(W / largest[:, None], "<f2"),
-            "scale": _text(scale * largest, "<f4"), "shift": _text(shift, "<f4")}
+    steps = np.abs(W).max(axis=3, keepdims=True) / largest
+    steps[steps == 0] = 1
+    numbers = np.rint(W / steps).astype(np.int16)
+    return {"link": c.layer.link, "up": c.up, "ksize": ksize, "stride": c.stride, "pad": c.pad,
+            "inSize": c.in_size, "outSize": c.out_size, "inputs": inputs, "outputs": outputs,
+            "slope": c.layer.slope, "tanh": c.layer.tanh,
+            "high": _text(zlib.compress((numbers >> bits).astype(np.int8).tobytes(), 6)),
+            "low": _text(_packed(numbers & 2**bits - 1, bits)), "bits": bits,
+            "steps": _text(steps.astype("<f4").tobytes()),
+            "scale": _text(scale.astype("<f4").tobytes()),
+            "shift": _text(shift.astype("<f4").tobytes())}
 
 
-def _text(array, dtype):
-    return base64.b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode("ascii")
+def _packed(numbers, bits):
+    """Numbers of 8 bits, or of 4, two to a byte. They are as good as random."""
+    numbers = numbers.astype(np.uint8).ravel()
+    if bits == 4:
+        numbers = np.append(numbers, np.zeros(len(numbers) % 2, np.uint8))
+        numbers = numbers[::2] << 4 | numbers[1::2]
+    return numbers.tobytes()
+
+
+def _text(data):
+    """Bytes as text that no JSON and no HTML has to escape: five letters for four of them."""
+    return base64.b85encode(data).decode("ascii").replace("<", ",")

@@ -69,6 +69,23 @@ def draw_tiles(images: np.ndarray, labels: list[str] | None = None, title="", co
     return picture
 
 
+def cut_tiles(picture: Image.Image, n: int, size: int) -> np.ndarray:
+    """Returns the n images of a picture that draw_tiles has made, nearly square, without labels.
+
+    uint8 (n, size, size), or (n, size, size, 3) in colour. Raises ValueError if the picture is not
+    of that shape.
+    """
+    columns, scale = int(np.ceil(np.sqrt(n))), max(round(28 * 6 / size), 1)
+    step = size * scale + GAP
+    top = picture.height - MARGIN + GAP - -(-n // columns) * step  # what is above is the title
+    if not MARGIN <= top < MARGIN + 4 * TITLE or picture.width < columns * step:
+        raise ValueError("not a grid of such images")
+    pixels = np.asarray(picture)
+    corners = [(top + i // columns * step, MARGIN + i % columns * step) for i in range(n)]
+    return np.stack([pixels[y:y + size * scale:scale, x:x + size * scale:scale]
+                     for y, x in corners])
+
+
 def legible(size: int, width: int) -> int:
     """Returns how large letters must be to be read in a README, in a picture of this width."""
     return max(size, int(np.ceil(LEGIBLE * width / SHOWN_WIDTH)))

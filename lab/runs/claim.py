@@ -119,6 +119,22 @@ def locked(folder):
         lock.release()
 
 
+def is_locked(folder):
+    """Whether a run, of this process or another, holds the folder."""
+    path = Path(folder) / LOCK
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    except OSError:  # a folder that can only be read
+        return False
+    lock.release()
+    return False
+
+
 def ignore(folder, drawn=(), whole=False):
     """Tells git to leave out what a run writes, tens of megabytes that nobody wants to commit.
 

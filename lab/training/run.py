@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import math
 import os
 import shutil
@@ -266,9 +267,9 @@ class Run:
             "columns": {"losses": files.LOSS_COLUMNS, "quality": self.columns}})
         self.is_saved = True
 
-    def show(self):
-        """Brings the page up to date."""
-        self._try(page.write)
+    def show(self, going=True):
+        """Brings the page up to date. going: whether the run goes on."""
+        self._try(functools.partial(page.write_for, going=going))
         self.shown = time.monotonic()
 
     def _try(self, write):
@@ -287,7 +288,8 @@ class Run:
     def stop(self, signal):
         """Saves and says how to go on. Returns the exit code for the signal."""
         self.save()
-        self.show()
+        self._try(play.write)
+        self.show(going=False)
         command = words.command_to_resume(self.folder, self.trainer.processes.command)
         self.console.say(words.stopped(self.folder, self.trainer.epoch, command,
                                        self.trainer.processes.options))

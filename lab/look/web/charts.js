@@ -26,12 +26,21 @@ function runningMedian(values, width) {
   });
 }
 
+// A curve for those who do not see it: say(name, first, last, lowest, its epoch, highest, its epoch).
+function inSentence(say, name, x, y) {
+  const known = y.flatMap((v, i) => (v === null ? [] : [[v, x[i]]]));
+  if (!known.length) return name;
+  const low = known.reduce((a, b) => (b[0] < a[0] ? b : a)), high = known.reduce((a, b) => (b[0] > a[0] ? b : a));
+  return say(name, format(known[0][0]), format(known.at(-1)[0]), format(low[0]), low[1], format(high[0]), high[1]);
+}
+
 // A figure with the curves of series, [{name, color, y}], over the epochs x, up to the epoch last;
-// lines, [{y, color}], are there to compare with; mark is an epoch, or null. words: {label, dashed}. go(epoch) is called when
-// somebody points at one; figure.move(epoch) moves the cursor.
-function chart({ title, words, note = "", x, last, series, lines = [], log = false, range, wide = false, mark, go }) {
-  const height = wide ? 240 : 150, left = 46, right = 20, top = 8, bottom = 22;
-  const svg = element("svg", { height, role: "img", "aria-label": words.label(title) });
+// lines, [{y, color}], are there to compare with; best, an epoch, is marked. words: {label, curve,
+// dashed}. go(epoch) is called when somebody points at one; figure.move(epoch) moves the cursor.
+function chart({ title, words, note = "", x, last, series, lines = [], best, log = false, range, wide = false, go }) {
+  const height = wide ? 210 : 132, left = 46, right = 20, top = 8, bottom = 22;
+  const svg = element("svg", { height, role: "img", "aria-label": words.label(title,
+    series.map(({ name, y }) => inSentence(words.curve, name === title ? title : name, x, y))) });
   const value = element("span");
   const key = element("p", {}, note);
   if (series.length > 1) {
@@ -70,6 +79,7 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
   function draw() {
     width = svg.clientWidth;
     svg.replaceChildren();
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`); // on paper it is as wide as that is
     const decades = ticks(Math.log10(low), Math.log10(high), 6).filter(Number.isInteger);
     for (const v of log ? decades.map((power) => 10 ** power) : ticks(low, high, wide ? 5 : 4)) {
       svg.append(element("line", { class: "grid", x1: left, x2: width - right, y1: toY(v), y2: toY(v) }),
@@ -92,8 +102,10 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
           && svg.append(element("circle", { class: `dot ${color}`, cx: toX(x[i]), cy: toY(v), r: 2 })));
       }
     }
-    if (mark !== undefined && mark !== null) {
-      svg.append(element("text", { class: "mark", x: toX(mark), y: height - bottom - 2, "text-anchor": "middle" }, "▲"));
+    const i = x.indexOf(best);
+    if (i >= 0) {
+      const lowest = Math.min(...series.map(({ y }) => y[i] ?? Infinity));
+      svg.append(element("circle", { class: "best", cx: toX(best), cy: toY(lowest), r: 5 }));
     }
     svg.append(cursor);
     figure.move(at);
@@ -115,6 +127,7 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
   const point = (event) => go(
     (event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right) * last);
   let finger = null; // where one has come down that may be about to scroll
+  svg.addEventListener("mousedown", (event) => event.preventDefault()); // dragging selects nothing
   svg.addEventListener("pointerdown", (event) => {
     svg.setPointerCapture(event.pointerId);
     finger = event.pointerType === "touch" ? event : null;
@@ -126,6 +139,6 @@ function chart({ title, words, note = "", x, last, series, lines = [], log = fal
     if (event.buttons && !finger) point(event);
   });
   svg.addEventListener("click", point); // a finger that was no more than that
-  new ResizeObserver(() => { if (svg.clientWidth !== width) draw(); }).observe(svg);
+  new ResizeObserver(() => requestAnimationFrame(() => { if (svg.clientWidth !== width) draw(); })).observe(svg);
   return figure;
 }

@@ -28,6 +28,12 @@ function speak(words) {
 
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
+// What a screen reader says once: that something has ended, or what is to be done next.
+function announce(text) { $("#announce").textContent = text; }
+
+// Takes a key from the browser, if it has been used here.
+function whenUsed(event, used) { if (used) event.preventDefault(); }
+
 // What the networks were trained on, as a heading; and where it is from, if the heading is not that.
 function subject({ digit, data_source: source }) {
   return digit === null ? source : digit === "all" ? say.allDigits : say.digit(digit);
@@ -39,6 +45,7 @@ function count(number) { return number.toLocaleString(language); }
 
 // A button that starts and stops what moves in steps. begin() is called at the start; step(), which
 // may be async, after each pause of wait() ms, until it returns false or somebody stops it; end() then.
+// For those who asked for less motion there is a step a second: they have pressed the button.
 class Player {
   #timer = null;
 
@@ -49,19 +56,22 @@ class Player {
 
   get moves() { return this.#timer !== null; }
 
+  // Both return whether there was anything to start or to stop.
   toggle() {
     if (this.moves) return this.stop();
-    if (stillness.matches || this.begin() === false) return;
+    if (this.begin() === false) return false;
     this.button.textContent = say.pause;
     this.#next();
+    return true;
   }
 
   stop() {
-    if (!this.moves) return;
+    if (!this.moves) return false;
     clearTimeout(this.#timer);
     this.#timer = null;
     this.button.textContent = say.play;
     this.end();
+    return true;
   }
 
   #next() {
@@ -70,6 +80,6 @@ class Player {
       if (this.#timer !== mine) return;
       if (goesOn) this.#next();
       else this.stop();
-    }, this.wait());
+    }, stillness.matches ? 1000 : this.wait());
   }
 }

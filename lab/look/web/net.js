@@ -61,6 +61,7 @@ function seedOf(name) {
   return hash >>> 0;
 }
 
+// The vector of an image that this page draws.
 function vectorOf(name, size) {
   const [from, to, along] = name.split("~");
   if (to) return greatCircle(vectorOf(from, size), vectorOf(to, size), along / 100);
@@ -73,29 +74,42 @@ function vectorOf(name, size) {
 
 // ---- networks
 
-function bytesOf(base64) {
-  const text = atob(base64), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
+const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
 
-// Float16 to float32: the same bits further up, and the exponent's other zero. (All are finite.)
-function halves(base64) {
-  const bits = new Uint16Array(bytesOf(base64).buffer);
-  const words = new Uint32Array(bits.length), values = new Float32Array(words.buffer);
-  for (let i = 0; i < bits.length; i++) {
-    words[i] = (bits[i] & 0x8000) << 16 | (bits[i] & 0x7fff) << 13;
-    values[i] *= 2 ** 112;
+// Bytes as look/play.py writes them: Python's b85encode, with a comma for the one letter that HTML reads.
+function bytesOf(text) {
+  const values = new Uint8Array(128), bytes = new Uint8Array(Math.ceil(text.length / 5) * 4);
+  [...LETTERS].forEach((letter, value) => { values[letter.charCodeAt(0)] = value; });
+  const view = new DataView(bytes.buffer);
+  for (let i = 0, at = 0; i < text.length; i += 5, at += 4) {
+    let word = 0;
+    for (let k = i; k < i + 5; k++) word = word * 85 + (k < text.length ? values[text.charCodeAt(k)] : 84);
+    view.setUint32(at, word);
   }
-  return values;
+  return bytes.subarray(0, Math.floor(text.length * 4 / 5));
 }
 
-function floats(base64) { return new Float32Array(bytesOf(base64).buffer); }
+function floats(text) { return new Float32Array(bytesOf(text).slice().buffer); }
+
+async function inflate(bytes) {
+  // Not from a Blob: WebKit's workers cannot read one, where the page is a file.
+  const stream = new DecompressionStream("deflate"), writer = stream.writable.getWriter();
+  writer.write(bytes);
+  writer.close();
+  return new Int8Array(await new Response(stream.readable).arrayBuffer());
+}
 
 // Layers as look/play.py describes them, ready to run.
-function network(layers) {
-  return layers.map((layer) => ({ ...layer, W: halves(layer.W), scale: floats(layer.scale),
-    shift: floats(layer.shift), pairs: new Map() }));
+async function network(layers) {
+  return Promise.all(layers.map(async (layer) => {
+    const high = await inflate(bytesOf(layer.high)), low = bytesOf(layer.low), steps = floats(layer.steps);
+    const W = new Float32Array(high.length);
+    for (let i = 0; i < W.length; i++) {
+      const rest = layer.bits === 8 ? low[i] : i % 2 ? low[i >> 1] & 15 : low[i >> 1] >> 4;
+      W[i] = (high[i] * 2 ** layer.bits + rest) * steps[Math.floor(i / layer.inputs)];
+    }
+    return { ...layer, W, scale: floats(layer.scale), shift: floats(layer.shift), pairs: new Map() };
+  }));
 }
 
 // For each tap of a layer's kernel: which pixel of its input adds to which of its output, in n maps.
@@ -179,20 +193,71 @@ function quantile(values, share) {
   return sorted[before] + (at - before) * (sorted[Math.ceil(at)] - sorted[before]);
 }
 
-// A function from names to images: [{name, pixels (RGBA), real (a probability, or null)}].
-function painter({ generator, discriminator, zSize, shown }) {
-  const draws = network(generator), judges = network(discriminator ?? []);
-  return (names) => {
+// Draws with a run's networks: an object with
+//   draw(names): the images, [{name, pixels (RGBA)}];
+//   judge(names): what D thinks of them, [{name, real (a probability)}];
+//   layers(z): what the layers make of one vector, on the way up and down again: [{link, size, channels,
+//     up, maps: [{channel, values}]}], with pixels in place of maps where it is the image, and with
+//     logits, [real, drawn], at the end.
+// Names are of images that it draws, or real-1, real-2 ... of the real ones that the page has.
+async function painter({ generator, discriminator, zSize, shown, values: [black, white] }, reals) {
+  const draws = await network(generator), judges = await network(discriminator ?? []);
+  const { outSize, outputs } = draws.at(-1), length = outSize ** 2 * outputs;
+  const images = new Map(); // the last, by name
+
+  function realImage(number) {
+    return Float32Array.from(bytesOf(reals[number - 1]), (v) => black + (white - black) * v / 255);
+  }
+
+  function imagesOf(names) {
+    for (const name of names) if (name.startsWith("real-")) images.set(name, realImage(name.slice(5)));
+    const missing = names.filter((name) => !images.has(name)), n = missing.length;
+    if (n) {
+      let x = new Float32Array(n * zSize);
+      missing.forEach((name, i) => x.set(vectorOf(name, zSize), i * zSize));
+      for (const layer of draws) x = run(layer, x, n);
+      missing.forEach((name, i) => images.set(name, x.slice(i * length, (i + 1) * length)));
+    }
+    const found = names.map((name) => images.get(name));
+    for (const name of images.keys()) if (images.size > 60) images.delete(name);
+    return found;
+  }
+
+  function judge(names) {
     const n = names.length;
-    let x = new Float32Array(n * zSize);
-    names.forEach((name, i) => x.set(vectorOf(name, zSize), i * zSize));
-    for (const layer of draws) x = run(layer, x, n);
-    const { outSize, outputs } = draws.at(-1), length = outSize ** 2 * outputs;
-    let logits = x;
-    for (const layer of judges) logits = run(layer, logits, n);
-    return names.map((name, i) => ({
-      name, pixels: pixelsOf(x.subarray(i * length, (i + 1) * length), outputs, shown),
-      real: judges.length ? 1 / (1 + Math.exp(logits[2 * i + 1] - logits[2 * i])) : null,
-    }));
+    let x = new Float32Array(n * length);
+    imagesOf(names).forEach((image, i) => x.set(image, i * length));
+    for (const layer of judges) x = run(layer, x, n);
+    return names.map((name, i) => ({ name, real: 1 / (1 + Math.exp(x[2 * i + 1] - x[2 * i])) }));
+  }
+
+  // The channels of a map that differ most from place to place in this image.
+  function busiest(layer, x, many) {
+    const { outSize: side, outputs: O } = layer, pixels = side * side;
+    const maps = Array.from({ length: O }, (_, channel) => {
+      const values = Float32Array.from({ length: pixels }, (_, i) => x[i * O + channel]);
+      const mean = values.reduce((a, b) => a + b, 0) / pixels;
+      return { channel, values, spread: values.reduce((a, v) => a + (v - mean) ** 2, 0) };
+    });
+    return maps.sort((a, b) => b.spread - a.spread).slice(0, many);
+  }
+
+  function layers(z) {
+    let x = Float32Array.from(z);
+    const found = [];
+    for (const layer of [...draws, ...judges]) {
+      x = run(layer, x, 1);
+      const { link, up, outSize: side, outputs: O } = layer;
+      if (side === 1 && !up) found.push({ link, up, size: side, channels: O, logits: [x[0], x[1]] });
+      else if (layer === draws.at(-1)) {
+        found.push({ link, up, size: side, channels: O, pixels: pixelsOf(x.subarray(0, length), O, shown) });
+      } else found.push({ link, up, size: side, channels: O, maps: busiest(layer, x, 8) });
+    }
+    return found;
+  }
+
+  return {
+    draw: (names) => names.map((name, i) => ({ name, pixels: pixelsOf(imagesOf(names)[i], outputs, shown) })),
+    judge, layers,
   };
 }

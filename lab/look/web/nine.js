@@ -20,11 +20,11 @@ const tiles = Array.from({ length: 9 }, () => {
 function label({ name, shown, judgement, button, pick, save }) {
   const what = inWords(name), also = shown === name && judgement;
   const letter = name === state.a ? "A" : name === state.b ? "B" : "";
-  const whole = also ? `${what}, ${also}` : what;
+  const whole = [letter, what, also].filter(Boolean).join(", ");
   button.setAttribute("aria-label", name === state.of ? say.saves(whole) : say.variations(whole));
   pick.textContent = letter || say.pickShort;
   pick.setAttribute("aria-pressed", letter !== "");
-  pick.setAttribute("aria-label", say.picks(what));
+  pick.setAttribute("aria-label", say.picks([letter, what].filter(Boolean).join(", ")));
   save.setAttribute("aria-label", say.saves(what));
 }
 
@@ -33,6 +33,7 @@ function showNine() {
   $("#nine").hidden = Boolean(of);
   $("#around").hidden = !of;
   $("#seed").value = seed ?? "";
+  $("#refused").textContent = "";
   $("#near").value = near ?? 30;
   $("#near").setAttribute("aria-valuetext", `${near}%`);
   $("#what").textContent = of ? say.around(inWords(of)) : say.nine(state);
@@ -45,9 +46,10 @@ function showNine() {
 
 function back() {
   const { of } = state;
-  if (!of) return;
+  if (!of) return false;
   go(parentOf(of));
   tiles.find(({ name }) => name === of)?.button.focus();
+  return true;
 }
 
 function more() {
@@ -61,10 +63,16 @@ $("#more").addEventListener("click", more);
 $("#others").addEventListener("click", more);
 $("#back").addEventListener("click", back);
 $("#seed").addEventListener("change", ({ target }) => {
-  const text = target.value.trim(), seed = Number(text);
-  if (/^\d+$/.test(text) && seed <= LARGEST_SEED) return go({ seed, from: 1 });
-  target.value = state.seed;
-  $("#what").textContent = say.seeds; // beside the field
+  const text = target.value.normalize("NFKC").trim(), seed = Number(text); // full-width digits, too
+  const known = /^\d+$/.test(text) && seed <= LARGEST_SEED;
+  if (known) go({ seed, from: 1 });
+  target.setAttribute("aria-invalid", !known);
+  $("#refused").textContent = known ? "" : say.seeds(target.value);
+  if (!known) target.value = state.seed;
 });
-$("#near").addEventListener("input", ({ target }) => { state.near = Number(target.value); show(); });
+$("#near").addEventListener("input", ({ target }) => {
+  state.near = Number(target.value);
+  move();
+  show();
+});
 $("#near").addEventListener("change", () => go({ near: state.near }, true));

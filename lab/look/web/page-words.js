@@ -3,18 +3,31 @@
 
 const say = speak({
   en: {
+    heading: (things) => `A network learns to draw ${things}`,
+    lead: (things) => `These ${things} were never made by anybody: a network drew them. It began with noise, `
+      + "and drew the nine again after every epoch, that is, once through all real images. Move the slider, "
+      + "or press Play, and watch it learn.",
     epoch: "Epoch", previous: "Previous picture", next: "Next picture",
-    keys: "← → one picture, with Shift ten", keyPlay: "; space plays",
-    figures: "Figures of this epoch", curves: "Curves", settings: "Settings",
-    draws: "Draw with its generator", real: "Nine real images",
+    keys: "← → one picture, with Shift ten; space plays",
+    figures: "Figures of this epoch", curves: "Curves", settings: "Settings", story: "What happened",
+    draws: "Draw with its generator", real: "Nine real images, for comparison",
+    probabilities: "“real 0.312” above an image: D takes it for real with 31 %.",
     title: (what, epochs) => `${what}, ${epochs} epochs`,
     images: (n) => `${n} images`, recipe: (name) => `recipe ${name}`,
     going: (n, all) => `${n} of ${all} epochs so far: newer ones appear by themselves`,
+    stopped: (n, all) => `stopped after epoch ${n} of ${all}`,
+    silent: (n, all, time) => `${n} of ${all} epochs; nothing new since ${time}: the run seems to have ended `
+      + "unexpectedly",
     at: (n) => `epoch ${n}`, samples: (n) => `Nine generated images after epoch ${n}`,
     missing: (n) => `The picture of epoch ${n} is missing.`,
-    label: (title) => `${title} over the epochs`, dashed: "dashed: equilibrium",
+    alone: "This page shows a run from the files beside it, and index.js is not there. Put it back into the "
+      + "run’s folder, or send the whole folder.",
+    label: (title, curves) => `${title} over the epochs. ${curves.join(" ")}`,
+    curve: (name, first, last, low, lowAt, high, highAt) => `${name} from ${first} to ${last}, lowest `
+      + `${low} at epoch ${lowAt}, highest ${high} at epoch ${highAt}.`,
+    dashed: "dashed: equilibrium", best: (n) => `○ best: epoch ${n}`, and: "; ",
     losses: "Losses", generator: "generator", discriminator: "discriminator",
-    probability: "D’s mean probability of “real”", generated: "generated images", reals: "real images",
+    probability: "How real D finds them", generated: "generated images", reals: "real images",
     loss_gen: ["generator’s loss", "0.693 at equilibrium"],
     loss_dis: ["discriminator’s loss", "1.386 at equilibrium"],
     prob_generated: ["D’s probability, generated", "0.5 at equilibrium"],
@@ -26,21 +39,44 @@ const say = speak({
     },
     weights: { trained: "generator", average: "average of its weights" },
     compared: (note, value) => `${note}; dashed: real ${value}`,
-    best: (note, n) => `${note}; ▲ best: epoch ${n}`,
+    events: {
+      best: "The best pictures, by the lowest Fréchet distance to the real ones.",
+      sureButBetter: "D’s loss is near 0: it is never in doubt, yet the pictures get better. The Fréchet "
+        + "distance shows it.",
+      fewShapes: "Even at the best epoch recall is 0: the generator repeats a few shapes, and real images "
+        + "that look otherwise are not among them.",
+      debris: "The pictures fall apart: their distance more than doubles.",
+      recovery: "They have recovered.",
+      collapse: "The samples have been nearly identical for 50 epochs and get no better.",
+      won: "D’s loss has been below 0.001 for 100 epochs and the samples get no better.",
+      sure: "D has been sure of every image for 100 epochs and the samples are far worse.",
+    },
   },
   ja: {
+    heading: (things) => `ネットワークが${things}を描けるようになるまで`,
+    lead: () => "これらの画像は誰かが作ったものではなく、ネットワークが描いたものです。最初はノイズでした。"
+      + "エポック（本物の画像すべてを一通り見ること）が終わるたびに、同じ9枚を描き直しています。"
+      + "スライダーを動かすか再生を押すと、学習の様子が見られます。",
     epoch: "エポック", previous: "前の画像", next: "次の画像",
-    keys: "← → で1枚ずつ、Shift を押しながらで10枚ずつ", keyPlay: "。スペースキーで再生",
-    figures: "このエポックの数値", curves: "グラフ", settings: "設定",
-    draws: "この生成器で描く", real: "本物の画像9枚",
+    keys: "← → で1枚ずつ、Shift を押しながらで10枚ずつ。スペースキーで再生",
+    figures: "このエポックの数値", curves: "グラフ", settings: "設定", story: "何が起きたか",
+    draws: "この生成器で描く", real: "比較のための本物の画像9枚",
+    probabilities: "画像の上の「real 0.312」は、Dがそれを31%の確率で本物とみなすという意味です。",
     title: (what, epochs) => `${what}、${epochs}エポック`,
     images: (n) => `画像${n}枚`, recipe: (name) => `レシピ ${name}`,
     going: (n, all) => `${all}エポック中${n}エポックまで終了。新しいものは自動で表示されます`,
+    stopped: (n, all) => `${all}エポック中${n}エポックで停止`,
+    silent: (n, all, time) => `${all}エポック中${n}エポックまで。${time}から更新がなく、学習は途中で終わったようです`,
     at: (n) => `エポック ${n}`, samples: (n) => `エポック${n}の後に生成した画像9枚`,
     missing: (n) => `エポック${n}の画像がありません。`,
-    label: (title) => `エポックごとの${title}`, dashed: "破線: 均衡の値",
+    alone: "このページは隣にあるファイルから学習の記録を表示しますが、index.js がありません。"
+      + "学習のフォルダに戻すか、フォルダごと送ってください。",
+    label: (title, curves) => `エポックごとの${title}。${curves.join("")}`,
+    curve: (name, first, last, low, lowAt, high, highAt) => `${name}は${first}から${last}へ、最小は`
+      + `エポック${lowAt}の${low}、最大はエポック${highAt}の${high}。`,
+    dashed: "破線: 均衡の値", best: (n) => `○ 最良: エポック${n}`, and: "。",
     losses: "損失", generator: "生成器", discriminator: "識別器",
-    probability: "識別器が「本物」とする平均確率", generated: "生成した画像", reals: "本物の画像",
+    probability: "Dから見た本物らしさ", generated: "生成した画像", reals: "本物の画像",
     loss_gen: ["生成器の損失", "均衡なら 0.693"],
     loss_dis: ["識別器の損失", "均衡なら 1.386"],
     prob_generated: ["識別器の確率、生成した画像", "均衡なら 0.5"],
@@ -52,6 +88,15 @@ const say = speak({
     },
     weights: { trained: "生成器", average: "重みの平均" },
     compared: (note, value) => `${note}。破線: 本物 ${value}`,
-    best: (note, n) => `${note}。▲ 最良: エポック${n}`,
+    events: {
+      best: "最も良い画像。本物とのフレシェ距離が最小です。",
+      sureButBetter: "Dの損失はほぼ0で、Dは迷いません。それでも画像は良くなっていきます。フレシェ距離に表れています。",
+      fewShapes: "最良のエポックでも再現率は0です。生成器は少数の形を繰り返していて、違う形の本物は現れません。",
+      debris: "画像が崩れ、距離が2倍以上になりました。",
+      recovery: "画像が回復しました。",
+      collapse: "50エポックのあいだ画像がほとんど同じで、良くなっていません。",
+      won: "Dの損失が100エポックのあいだ0.001未満で、画像は良くなっていません。",
+      sure: "100エポックのあいだDがすべての画像を確信していて、画像はずっと悪くなりました。",
+    },
   },
 });

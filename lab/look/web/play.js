@@ -37,22 +37,24 @@ function show() {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
-  const at = tiles.findIndex(({ figure }) => figure.contains(document.activeElement));
-  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -3, ArrowDown: 3 }[event.key];
-  if (event.key === "Escape") { if (player.moves) player.stop(); else back(); }
-  else if (event.target.closest("input")) return;
-  else if (by) tiles[at < 0 ? 0 : at + by]?.button.focus();
-  else if (event.key === " " && !event.target.closest("button, a")) player.toggle();
-  else return;
-  event.preventDefault();
+  const { target, key } = event, at = tiles.findIndex(({ figure }) => figure.contains(document.activeElement));
+  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -3, ArrowDown: 3 }[key];
+  if (key === "Escape") return whenUsed(event, player.stop() || back());
+  if (target.closest("input, summary")) return;
+  if (by) {
+    // From outside the arrows to the side lead into the nine; up and down scroll.
+    const tile = at < 0 ? Math.abs(by) === 1 && target === document.body && tiles[0] : tiles[at + by];
+    whenUsed(event, tile);
+    if (tile) tile.button.focus();
+  } else if (key === " " && !target.closest("button, a")) whenUsed(event, player.toggle());
 });
 
-const title = subject(settings);
-document.title = say.title(title);
-$("h1").textContent = title;
-$("#about").textContent = [origin(settings),
-  isBest ? say.best(epoch)
-    : epoch < settings.epochs ? say.going(epoch, settings.epochs) : say.after(epoch)].filter(Boolean).join(" · ");
+document.title = say.title(subject(settings));
+$("h1").textContent = say.heading(say.things(settings), settings.digit !== null);
+$("#lead").textContent = say.lead(say.things(settings));
+$("#who").hidden = !networks.discriminator;
+$("#about").textContent = [subject(settings), origin(settings), isBest ? say.best(epoch)
+  : epoch < settings.epochs ? say.going(epoch, settings.epochs) : say.after(epoch)].filter(Boolean).join(" · ");
 if (data.best) { // the page anew, with the other networks and the same images of them
   const other = $("#other");
   other.textContent = isBest ? say.toNewest(data.epoch) : say.toBest(data.best.epoch);
@@ -60,7 +62,10 @@ if (data.best) { // the page anew, with the other networks and the same images o
   other.addEventListener("click", () => { other.href = (isBest ? "?" : "?best") + location.hash; });
   other.hidden = false;
 }
-$("#run").hidden = !page;
 document.body.classList.toggle("unjudged", !networks.discriminator);
 startDrawing();
 show();
+
+// The page of the run calls this with its data: that is beside this page, and not only was once.
+function take() { $("#run").hidden = false; }
+if (page) document.body.append(element("script", { src: "index.js" }));

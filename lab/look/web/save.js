@@ -10,7 +10,7 @@ dialog.prepend(preview.canvas);
 function openSave(name) {
   preview.shown = undefined;
   preview.want(name);
-  $("dialog .row").replaceChildren(...[1, Math.floor(512 / size)].map((times) => {
+  $("dialog .row").replaceChildren(...[1, Math.max(Math.floor(512 / size), 2)].map((times) => {
     const button = element("button", { type: "button" }, `${say.save} ${size * times} × ${size * times}`);
     button.addEventListener("click", () => save(name, times));
     return button;
@@ -27,9 +27,13 @@ function save(name, times) {
   const context = large.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, large.width, large.height);
-  large.toBlob((blob) => {
+  saveCanvas(large, `${name}${times > 1 ? `-${large.width}` : ""}.png`);
+}
+
+function saveCanvas(canvas, filename) {
+  canvas.toBlob((blob) => {
     const url = URL.createObjectURL(blob);
-    element("a", { href: url, download: `${name}${times > 1 ? `-${large.width}` : ""}.png` }).click();
+    element("a", { href: url, download: filename }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
   });
 }

@@ -5,9 +5,18 @@ const SHARED_WORDS = {
   en: {
     play: "Play", pause: "Pause", allDigits: "All digits", digit: (n) => `Digit ${n}`,
     epochs: (n) => `${n} epochs`,
+    things: ({ digit, data_source: source }) => digit === null ? `pictures like those of “${source}”`
+      : digit === "all" ? "digits"
+      : ["zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens", "eights", "nines"][digit],
+    who: "D, the discriminator, is a second network. It learned to tell real images from drawn ones; the "
+      + "generator learned to deceive it.",
   },
   ja: {
     play: "再生", pause: "停止", allDigits: "すべての数字", digit: (n) => `数字 ${n}`,
     epochs: (n) => `${n}エポック`,
+    things: ({ digit, data_source: source }) => digit === null ? `「${source}」に似た画像`
+      : digit === "all" ? "手書き数字" : `数字の${digit}`,
+    who: "Dは識別器という、もう一つのネットワークです。本物の画像と描かれた画像を見分けるように学習し、"
+      + "生成器はそのDをだますように学習しました。",
   },
 };

@@ -1,0 +1,80 @@
+// Real or drawn? Nine images, of which the reader, and D beside him, are to find the real ones.
+"use strict";
+
+const score = { reader: 0, judge: 0, images: 0 };
+let round = 0, answered = false;
+
+const cards = Array.from({ length: 9 }, () => {
+  const tile = new Tile({
+    click() {
+      if (answered) return;
+      tile.button.setAttribute("aria-pressed", tile.button.getAttribute("aria-pressed") !== "true");
+    },
+    show: () => showCard(tile),
+  });
+  tile.verdict = element("p", { class: "verdict" });
+  tile.figure.append(tile.verdict);
+  $("#cards").append(tile.figure);
+  return tile;
+});
+
+// Until the answer, D says nothing here.
+function showCard({ name, caption, judgement, button, verdict }) {
+  const real = name?.startsWith("real-"), guess = button.getAttribute("aria-pressed") === "true";
+  caption.textContent = answered ? judgement : "";
+  verdict.textContent = answered ? `${guess === real ? "✓" : "✗"} ${real ? say.isReal : say.isDrawn}` : "";
+  verdict.className = answered && guess !== real ? "verdict wrong" : "verdict";
+  button.setAttribute("aria-label", [say.card(cards.findIndex((card) => card.button === button) + 1),
+    verdict.textContent].filter(Boolean).join(": "));
+}
+
+// Another nine: some of the real ones, the others drawn from a seed of their own.
+function deal() {
+  answered = false;
+  round++;
+  const random = randomState(Math.floor(Math.random() * LARGEST_SEED)), seed = Math.floor(random() * LARGEST_SEED);
+  const shuffle = (list) => list.map((item) => [random(), item]).sort(([a], [b]) => a - b).map(([, item]) => item);
+  const many = Math.min(2 + Math.floor(random() * 5), reals.length);
+  const real = shuffle(reals.map((_, i) => `real-${i + 1}`)).slice(0, many);
+  const names = shuffle([...real, ...Array.from({ length: 9 - many }, (_, i) => `${seed}-${i + 1}`)]);
+  cards.forEach((card, i) => {
+    card.button.setAttribute("aria-pressed", "false");
+    card.want(names[i]);
+    showCard(card);
+  });
+  $("#game-hint").textContent = say.find;
+  $("#answer").hidden = false;
+  $("#again").hidden = true;
+  $("#score").textContent = "";
+  pump();
+}
+
+function answer() {
+  answered = true;
+  const right = cards.map(({ name, button, picture }) => {
+    const real = name.startsWith("real-");
+    return [(button.getAttribute("aria-pressed") === "true") === real, picture && (picture.real > 0.5) === real];
+  });
+  const [reader, judge] = [0, 1].map((who) => right.filter((one) => one[who]).length);
+  score.reader += reader;
+  score.judge += judge;
+  score.images += 9;
+  cards.forEach(showCard);
+  const judged = networks.discriminator !== null;
+  $("#score").textContent = say.score(reader, judged ? judge : null)
+    + (score.images > 9 ? ` ${say.total(score.reader, judged ? score.judge : null, score.images)}` : "");
+  $("#answer").hidden = true;
+  $("#again").hidden = false;
+  $("#again").focus();
+}
+
+cards.forEach(showCard);
+$("#answer").addEventListener("click", answer);
+$("#again").addEventListener("click", deal);
+$("#begin").addEventListener("click", () => {
+  $("#begin").hidden = true;
+  $("#playing").hidden = false;
+  deal();
+  cards[0].button.focus();
+});
+$("#game").hidden = reals.length < 3;

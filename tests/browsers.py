@@ -1,0 +1,416 @@
+"""Three browsers for the tests, each opening pages from the disk, with one vocabulary.
+
+Chromium and WebKit are spoken to through selenium, Firefox through marionette_driver. All are told
+of a proxy where nobody answers: what a page wants from a network, it does not get.
+"""
+
+import base64
+import gc
+import os
+import shutil
+import socket
+import subprocess
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+TIMEOUT = 30
+NOWHERE = "127.0.0.1:9"  # the proxy; nobody listens there
+KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015",
+        "End": "\ue010", "Home": "\ue011", "Tab": "\ue004", "Enter": "\ue007", "Escape": "\ue00c",
+        "PageDown": "\ue00f", "Shift": "\ue008", "Control": "\ue009"}
+EVALUATE = """const done = arguments[arguments.length - 1];
+new Promise(resolve => resolve(window.eval(arguments[0])))
+  .then(value => done({value: value === undefined ? null : value}),
+        error => done({error: String(error)}));"""
+
+
+class Browser:
+    """A browser: open pages, press keys, and ask what is there.
+
+    complaints(): what the console has shown as an error or a warning since the last open(), and
+    exceptions that nobody caught. downloads: the folder of what a page saves, emptied by open().
+    """
+
+    def __init__(self, folder):
+        self.folder, self.downloads = folder, folder / "downloads"
+        self.downloads.mkdir()
+
+    def open(self, path, address="", width=1280, height=900, dark=False, still=False,
+             language="en-US"):
+        """Opens a file, at #address if there is one, as a browser with these wishes would."""
+        self.wish(width, height, dark, still, language)
+        for file in self.downloads.iterdir():
+            file.unlink()
+        self.navigate("about:blank")  # another address of the same file would not load it again
+        self.complaints()
+        self.navigate(path.resolve().as_uri() + address)
+        self.wait_for("document.readyState === 'complete'")
+
+    def run(self, script):
+        """The value of a JavaScript expression of the page, or of the promise that it is."""
+        answer = self.execute(EVALUATE, script)
+        if "error" in answer:
+            raise RuntimeError(f"{answer['error']}: {script}")
+        return answer["value"]
+
+    def wait_for(self, script):
+        """Waits until an expression is true."""
+        end, last = time.monotonic() + TIMEOUT, ""
+        while True:
+            try:
+                if self.run(script):
+                    return
+            except Exception as error:  # asked while one page gives way to the next
+                last = error
+            if time.monotonic() > end:
+                raise TimeoutError(f"{script} {last}")
+            time.sleep(0.02)
+
+    def press(self, key, *held, shift=False):
+        held = [KEYS[name] for name in (*held, *["Shift"] * shift)]
+        value = KEYS.get(key, key)
+        self.act({"type": "key", "id": "keys", "actions": [
+            *({"type": "keyDown", "value": name} for name in held),
+            {"type": "keyDown", "value": value}, {"type": "keyUp", "value": value},
+            *({"type": "keyUp", "value": name} for name in reversed(held))]})
+
+    def type(self, text):
+        for letter in text:
+            self.press(letter)
+
+    def click(self, selector, across=0.5, down=0.5, times=1):
+        """Clicks into an element, so far across and down."""
+        self.mouse(selector, (across, down), steps=["pointerDown", "pointerUp"] * times)
+
+    def drag(self, selector, begin, end, release=True):
+        """Goes from one place in an element to another, (across, down) each, with the button held.
+
+        release=False keeps it held; release() lets it go.
+        """
+        self.mouse(selector, begin, steps=["pointerDown"])
+        self.mouse(selector, end, steps=["pointerUp"] if release else [])
+
+    def release(self):
+        self.act(_pointer("mouse", [{"type": "pointerUp", "button": 0}]))
+
+    def mouse(self, selector, place, steps):
+        x, y = self._place(selector, *place)
+        self.act(_pointer("mouse", [{"type": "pointerMove", "x": x, "y": y, "duration": 0},
+                                    *({"type": step, "button": 0} for step in steps)]))
+
+    def tap(self, selector, across=0, down=0):
+        """Touches the middle of an element, and goes on so many pixels before the finger leaves."""
+        x, y = self._place(selector)
+        moves = [{"type": "pointerMove", "x": round(x + across * i / 10),
+                  "y": round(y + down * i / 10), "duration": 20}
+                 for i in range(1, 11)] if across or down else []
+        self.act(_pointer("touch", [
+            {"type": "pointerMove", "x": x, "y": y, "duration": 0},
+            {"type": "pointerDown", "button": 0}, *moves, {"type": "pointerUp", "button": 0}]))
+
+    def _place(self, selector, across=0.5, down=0.5):
+        x, y = self.run(f"(node => {{ const seen = node.getBoundingClientRect(); "
+                        f"const top = document.elementFromPoint(seen.x + {across} * seen.width, "
+                        f"seen.y + {down} * seen.height);"
+                        "if (!top || !(node.contains(top) || top.contains(node))) "
+                        "node.scrollIntoView({block: 'center', behavior: 'instant'}); "
+                        "const box = node.getBoundingClientRect(); "
+                        f"return [box.x + {across} * box.width, box.y + {down} * box.height]; }})"
+                        f"(document.querySelector({selector!r}))")
+        return round(x), round(y)
+
+    def saved(self, name):
+        """The bytes of a file that the page has saved."""
+        # WebKit has another letter for "~".
+        paths = [self.downloads / name, self.downloads / name.replace("~", "_")]
+        end = time.monotonic() + TIMEOUT
+        while not ((path := next(filter(Path.exists, paths), paths[0])).exists()
+                   and path.stat().st_size and not list(self.downloads.glob("*.part"))):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{name} in {[*self.downloads.iterdir()]}")
+            time.sleep(0.02)
+        return path.read_bytes()
+
+
+def _pointer(kind, actions):
+    return {"type": "pointer", "id": kind, "parameters": {"pointerType": kind}, "actions": actions}
+
+
+class _Selenium(Browser):
+    """driver: of selenium."""
+
+    def navigate(self, url):
+        self.driver.get(url)
+
+    def execute(self, script, *arguments):
+        return self.driver.execute_async_script(script, *arguments)
+
+    def act(self, *sources):
+        self.driver.execute("actions", {"actions": list(sources)})
+
+
+class Chromium(_Selenium):
+    needs = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        from selenium import webdriver  # noqa: PLC0415 (a browser that is missing is skipped)
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium")
+        for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                     "--no-first-run", "--disable-background-networking", "--hide-scrollbars",
+                     # A mouse: headless, it would know of none.
+                     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
+                     "primaryPointerType=4,availablePointerTypes=4",
+                     f"--proxy-server={NOWHERE}", f"--user-data-dir={folder / 'profile'}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "WARNING"})
+        self.driver = webdriver.Chrome(
+            options, webdriver.ChromeService(shutil.which("chromedriver")))
+        self.driver.set_script_timeout(TIMEOUT)
+        self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
+
+    def call(self, method, **parameters):
+        return self.driver.execute_cdp_cmd(method, parameters)
+
+    def wish(self, width, height, dark, still, language):
+        phone = width < 600
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=phone)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
+        self.call("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
+        self.call("Emulation.setUserAgentOverride", acceptLanguage=language,
+                  userAgent=self.call("Browser.getVersion")["userAgent"])
+
+    def complaints(self):
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def screenshot(self, path):
+        """The whole page as a PNG."""
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def close(self):
+        self.driver.quit()
+
+
+class Firefox(Browser):
+    needs = {"firefox-esr": "firefox-esr"}
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        host, proxy_port = NOWHERE.split(":")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a deprecated name, sockets left open: not ours
+            from marionette_driver.marionette import Marionette  # noqa: PLC0415
+
+            self.marionette = Marionette(
+                bin=shutil.which("firefox-esr"), port=port, headless=True,
+                gecko_log=str(folder / "gecko.log"), prefs={
+                    "network.proxy.type": 1, "network.proxy.http": host, "network.proxy.ssl": host,
+                    "network.proxy.http_port": int(proxy_port),
+                    "network.proxy.ssl_port": int(proxy_port),
+                    "browser.download.folderList": 2, "browser.download.dir": str(self.downloads),
+                    "browser.download.alwaysOpenPanel": False, "app.normandy.enabled": False})
+            gc.collect()
+        self.marionette.start_session()
+        self.marionette.timeout.script = TIMEOUT
+
+    def _configure(self, script):
+        with self.marionette.using_context("chrome"):
+            return self.marionette.execute_script(script)
+
+    def wish(self, width, height, dark, still, language):
+        self._configure(f"""
+            const prefs = Services.prefs, style = gBrowser.selectedBrowser.style;
+            prefs.setIntPref(
+                "layout.css.prefers-color-scheme.content-override", {int(not dark)});
+            prefs.setIntPref("ui.prefersReducedMotion", {int(still)});
+            prefs.setIntPref("ui.primaryPointerCapabilities", {1 if width < 600 else 6});
+            prefs.setIntPref("dom.w3c_touch_events.enabled", {int(width < 600)});
+            prefs.setStringPref("intl.accept_languages", "{language}");
+            for (const [name, value] of [["width", {width}], ["height", {height}]]) {{
+                const rest = name[0].toUpperCase() + name.slice(1);
+                for (const key of [name, "min" + rest, "max" + rest]) style[key] = value + "px";
+            }}
+            style.flex = "none";""")
+
+    def navigate(self, url):
+        self.marionette.navigate(url)
+
+    def execute(self, script, *arguments):
+        return self.marionette.execute_async_script(script, list(arguments), sandbox=None)
+
+    def act(self, *sources):
+        self.marionette._send_message("WebDriver:PerformActions", {"actions": list(sources)})
+
+    def complaints(self):
+        return self._configure("""
+            const seen = Services.console.getMessageArray().map(String)
+                .filter(text => text.includes('file: "file:') || text.includes('file: "blob:'));
+            Services.console.reset();
+            return seen;""")
+
+    def screenshot(self, path):
+        path.write_bytes(self.marionette.screenshot(format="binary", full=True))
+
+    def close(self):
+        self.marionette.quit()
+        self.marionette.cleanup()
+        self.marionette = None
+        gc.collect()  # marionette_driver and its parts clean up when they are forgotten
+
+
+class WebKit(_Selenium):
+    """WebKitGTK's MiniBrowser on a screen in memory.
+
+    Dark, still and Japanese are wishes of the desktop, which a process hears when it starts: there
+    is one for each that is wished for, and the last is kept.
+    """
+
+    needs = {"WebKitWebDriver": "webkit2gtk-driver", "Xvfb": "xvfb"}
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        reading, writing = os.pipe()
+        self.screen = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x6000x24", "-nolisten",
+             "tcp"], pass_fds=[writing], stderr=subprocess.DEVNULL)
+        os.close(writing)
+        with os.fdopen(reading) as display:
+            self.display = f":{display.readline().strip()}"
+        self.driver, self.wished = None, None
+
+    def wish(self, width, height, dark, still, language):
+        wished = dark, still, language
+        if self.wished != wished:
+            self._stop()
+            self._start(*wished)
+            self.wished = wished
+        self.driver.set_window_rect(0, 0, width, height + 20)
+        self._resized(width)
+        self.driver.set_window_rect(0, 0, width, height + 20 + height - self.run("innerHeight"))
+        self._resized(width)
+
+    def _resized(self, width):
+        self.wait_for(f"innerWidth === {width}")
+
+    def _start(self, dark, still, language):
+        from selenium import webdriver  # noqa: PLC0415
+        from selenium.webdriver.webkitgtk.service import Service  # noqa: PLC0415
+
+        home = self.folder / f"{dark}-{still}-{language}"
+        for version in 3, 4:
+            gtk = home / f"gtk-{version}.0"
+            gtk.mkdir(parents=True, exist_ok=True)
+            # A window as narrow as a phone: its own buttons must not be wider.
+            (gtk / "gtk.css").write_text("* { min-width: 0; min-height: 0; padding: 0; margin: 0; "
+                                         "border-width: 0; font-size: 1px; "
+                                         "-gtk-icon-transform: scale(0.1); }")
+            (gtk / "settings.ini").write_text(
+                f"[Settings]\ngtk-enable-animations={str(not still).lower()}\n")
+        (home / "user-dirs.dirs").write_text(f'XDG_DOWNLOAD_DIR="{self.downloads}"\n')
+        locale = language.replace("ja", "ja_JP").replace("-", "_") + ".UTF-8"
+        environment = {**os.environ, "DISPLAY": self.display, "XDG_CONFIG_HOME": str(home),
+                       "LC_ALL": locale, "LOCPATH": str(self._make_locale(locale)),
+                       "GTK_THEME": "Adwaita:dark" if dark else "Adwaita",
+                       "http_proxy": f"http://{NOWHERE}", "https_proxy": f"http://{NOWHERE}",
+                       "no_proxy": "localhost,127.0.0.1"}
+        options = webdriver.WebKitGTKOptions()
+        options.binary_location = str(next(Path("/usr/lib").glob("*/webkit2gtk-4*/MiniBrowser")))
+        options.add_argument("--automation")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # selenium's, of a way that it takes itself
+            self.driver = webdriver.WebKitGTK(
+                options, service=Service(shutil.which("WebKitWebDriver"), env=environment))
+        self.driver.set_script_timeout(TIMEOUT)
+
+    def _make_locale(self, name):
+        """A folder with this locale, which need not be installed, only its source (locales)."""
+        folder = self.folder / "locales"
+        folder.mkdir(exist_ok=True)
+        if not (folder / name).exists():
+            made = shutil.which("localedef") and subprocess.run(
+                ["localedef", "-i", name.split(".")[0], "-f", "UTF-8", folder / name],
+                capture_output=True).returncode == 0
+            if not made and not name.startswith("en"):
+                pytest.skip("WebKit speaks no other language without Debian's package locales")
+        return folder
+
+    def act(self, *sources):
+        for source in sources:
+            if source.get("id") == "touch":
+                return self._touch(source["actions"])
+        super().act(*sources)
+
+    def _touch(self, actions):
+        """On a desktop WebKitGTK has no fingers: what the page would hear of one."""
+        moves = [action for action in actions if action["type"] == "pointerMove"]
+        self.run("(moves => { const at = document.elementFromPoint(...moves[0]),"
+                 " node = at.closest('svg') ?? at;"
+                 "const tell = (type, [x, y], buttons) => node.dispatchEvent(new PointerEvent(type,"
+                 " {bubbles: true, cancelable: true, pointerType: 'touch', isPrimary: true,"
+                 " clientX: x, clientY: y, buttons, pointerId: 1}));"
+                 "const [first, ...rest] = moves, last = moves.at(-1);"
+                 "const steep = Math.abs(last[1] - first[1]) > Math.abs(last[0] - first[0]);"
+                 "tell('pointerdown', first, 1);"
+                 "for (const move of steep ? rest.slice(0, 1) : rest) tell('pointermove', move, 1);"
+                 # Up or down it scrolls, and the page hears no more of it.
+                 "tell(steep ? 'pointercancel' : 'pointerup', last, 0);"
+                 "if (!rest.length) { node.closest('button, a, input')?.focus();"
+                 " node.dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true,"
+                 " clientX: first[0], clientY: first[1]})); } })"
+                 f"({[[move['x'], move['y']] for move in moves]})")
+
+    def navigate(self, url):
+        """MiniBrowser's console cannot be read: what happens after loading is listened for."""
+        super().navigate(url)
+        self.run("""(() => {
+            const seen = window.complaints = [];
+            addEventListener("error", event => seen.push(event.message ?? event.target.src), true);
+            addEventListener("unhandledrejection", ({reason}) => seen.push(String(reason)));
+            for (const name of ["error", "warn"]) console[name] = (...words) => seen.push(words);
+        })()""")
+
+    def complaints(self):
+        return self.run("window.complaints?.splice(0)") or []
+
+    def screenshot(self, path):
+        rect = self.driver.get_window_rect()
+        height = self.run("document.documentElement.scrollHeight")
+        self.driver.set_window_rect(0, 0, rect["width"], height + 20)
+        time.sleep(0.3)
+        self.driver.save_screenshot(str(path))
+        self.driver.set_window_rect(0, 0, rect["width"], rect["height"])
+
+    def _stop(self):
+        if self.driver:
+            self.driver.quit()
+            self.driver = None
+
+    def close(self):
+        self._stop()
+        self.screen.terminate()
+        self.screen.wait()
+
+
+BROWSERS = {"chromium": Chromium, "firefox": Firefox, "webkit": WebKit}
+
+
+def start(name, folder):
+    """A browser by its name; where it is not installed, the test is left out with the reason."""
+    kind = BROWSERS[name]
+    missing = [package for program, package in kind.needs.items() if not shutil.which(program)]
+    if missing:
+        pytest.skip(f"{kind.__name__} is missing: the pages were not tried in it (Debian: apt-get "
+                    f"install {' '.join(missing)})")
+    return kind(folder)
