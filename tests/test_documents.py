@@ -40,9 +40,21 @@ def test_every_file_that_has_words_is_there():
     assert len(named) > 60 and named <= there
 
 
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_a_readme_is_read_in_five_minutes(readme):
+    assert len(readme.read_text(encoding="utf-8").splitlines()) <= 160
+
+
+def test_no_line_of_the_japanese_readme_breaks_between_two_words():
+    """GitHub shows a break as a blank, which Japanese has not."""
+    text = re.sub(r"```.*?```", "", READMES[1].read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not re.findall(r"[^\x00-\xff]\n[^\x00-\xff\n]", text)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_and_pictures_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+    # Of the web only the form is looked at: tests reach no network.
+    for target in re.findall(r"\]\((?!https://)([^)]+)\)", document.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         linked = (document.parent / path).resolve() if path else document
         assert linked.exists(), target
