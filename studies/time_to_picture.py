@@ -33,7 +33,7 @@ from lab.cli.flags import Parser, whole
 from lab.images import source
 from lab.images.errors import DataError
 from lab.judge.figures import Judge
-from lab.runs import files
+from lab.runs import claim, files
 
 HERE = Path(__file__).resolve().parent
 DISTANCES = 0.8, 0.7, 0.6, 0.5
@@ -102,7 +102,7 @@ def train(folder, data, size, images, turn, seed, torch):
                         f"{data}); choose another")
     about = {"size": size, "seed": seed, "pictures": pictures.fingerprint}
     folder.mkdir(parents=True, exist_ok=True)
-    with files.locked(folder):
+    with claim.locked(folder):
         with contextlib.suppress(FileNotFoundError):
             if json.loads((folder / files.SETTINGS).read_text()) != about:
                 raise files.FolderError(f"the folder holds another study ({folder}: other "
