@@ -71,6 +71,14 @@ def browser(browser_process):
     assert browser_process.complaints() == []
 
 
+@pytest.fixture(scope="session")
+def zeros(tmp_path_factory):
+    """The folder of a trained generator of MNIST's zeros, and a discriminator, with play.html."""
+    from drawing_page import make_zeros  # noqa: PLC0415 (it imports this file)
+
+    return make_zeros(tmp_path_factory.mktemp("zeros"))
+
+
 @pytest.fixture
 def cli(capsys, tmp_path, monkeypatch):
     """cli("--digit", "3") runs the command line in an empty folder: (code, stdout, stderr)."""

@@ -1,0 +1,117 @@
+"""The page that draws: the same images and judgements as Python's."""
+
+
+import numpy as np
+import pytest
+from drawing_page import (
+    SEEDS,
+    all_pixels,
+    assert_same_image,
+    expected,
+    judgements,
+    make_run,
+    names,
+    networks_that_have_seen_images,
+    open_page,
+)
+from PIL import Image
+
+import trainer
+from lab.look import play
+from lab.look.generated import latent
+from lab.runs.opened import open_run
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_draws_the_numbers_that_numpy_draws(browser, zeros, seed):
+    open_page(browser, zeros)
+    for number in 1, 12, 700:
+        drawn = browser.run(f"[...latent({seed}, {number}, 100)]")
+        np.testing.assert_array_equal(drawn, latent(seed, number, 100)[-1])
+
+
+@pytest.mark.parametrize("settings", [
+    {"channels": 1, "sizes": "listing"},
+    {"channels": 1, "sizes": "comment"},
+    {"channels": 3, "sizes": "listing"},
+    {"channels": 3, "size": 32},
+], ids=str)
+def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, settings):
+    folder = zeros
+    if settings != {"channels": 1, "sizes": "listing"}:
+        gen, dis = networks_that_have_seen_images(z_dim=20, **settings)
+        folder = make_run(tmp_path / "run", gen, dis, **settings)
+        play.write(open_run(folder))
+    open_page(browser, folder)
+    size = open_run(folder).settings.z_dim
+    # Larger networks are rounded more coarsely, so that the page can be sent.
+    pixel, probability = (2, 0.02) if "size" in settings else (1, 0.005)
+    for seed in SEEDS if folder == zeros else SEEDS[:1]:
+        browser.run(f"go({{seed: {seed}, from: 1}})")
+        shown, real = expected(folder, latent(seed, 9, size))
+        assert np.sum(np.abs(real - 0.5) < 0.4) >= 3  # where they move fastest
+        assert names(browser) == [f"{seed}-{i}" for i in range(1, 10)]
+        for ours, theirs in zip(all_pixels(browser), shown, strict=True):
+            assert_same_image(ours, theirs, pixel)
+        np.testing.assert_allclose(judgements(browser), real, atol=probability)
+        assert browser.run("tiles.map(tile => tile.caption.textContent)") == browser.run(
+            "tiles.map(tile => `D: ${Math.round(tile.picture.real * 100)} % real`)")
+
+
+@pytest.fixture(scope="session")
+def colour_run(tmp_path_factory):
+    """The folder of a run on 40 pictures of 32x32 in colour."""
+    pictures = tmp_path_factory.mktemp("colour") / "pictures"
+    pictures.mkdir()
+    stream = np.random.default_rng(0)
+    for i in range(40):
+        blocks = stream.integers(0, 256, (4, 4, 3), np.uint8)
+        Image.fromarray(blocks.repeat(8, axis=0).repeat(8, axis=1)).save(pictures / f"{i}.png")
+    folder = pictures.parent / "run"
+    assert trainer.main(["--data", str(pictures), "--size", "32", "--epochs", "4", "--z-dim", "10",
+                         "--batch-size", "20", "--alpha", "0.01", "--quality-every", "0",
+                         "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_on_pictures_in_colour_ends_with_a_page_that_draws_as_python_does(
+        browser, colour_run):
+    folder = colour_run
+    open_page(browser, folder)
+    assert browser.run("document.querySelector('#about').textContent").startswith("pictures")
+    shown, real = expected(folder, latent(0, 9, 10))
+    assert np.abs(all_pixels(browser).astype(int) - shown).max() <= 2
+    np.testing.assert_allclose(judgements(browser), real, atol=0.02)
+    assert len(np.unique(shown)) > 50
+
+
+def test_nine_images_of_28_by_28_appear_within_100_ms(browser, zeros):
+    """The quickest of a few times: others may be using the processor, too."""
+    open_page(browser, zeros)
+    assert browser.run("""(async () => {
+        let best = Infinity;
+        for (let i = 0; i < 50 && best > 100; i++) {
+            const begun = movedAt = performance.now(); // D waits
+            more();
+            while (tiles.some(tile => tile.shown !== tile.name)) {
+                await new Promise(requestAnimationFrame);
+            }
+            best = Math.min(best, performance.now() - begun);
+        }
+        return best;
+    })()""") < 100
+
+
+def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
+    settings = {"channels": 3, "size": 64}
+    both = networks_that_have_seen_images(z_dim=20, **settings)
+    play.write(open_run(make_run(tmp_path / "run", *both, **settings)))
+    open_page(browser, tmp_path / "run")
+    # As many at a time that the page can change its mind.
+    browser.run("window.came = []; const was = arrived; arrived = (task, images) => { "
+                "if (task === 'draw') came.push([performance.now(), images.length]); "
+                "was(task, images); }; more(); 0")
+    browser.wait_for("came.length > 8")
+    assert browser.run("Math.min(...came.slice(1).map(([t], i) => t - came[i][0]))") < 1000
+    assert browser.run("came.every(([, many]) => many === 1)")
+    assert (tmp_path / "run" / "play.html").stat().st_size < 9_500_000
