@@ -7,7 +7,7 @@ table has two reference rows: real images that the judge holds out (the ceiling)
 generator, epoch 0 (the floor).
 """
 
-from lab import cli  # noqa: F401, I001 (first: it names the environment that is missing)
+from lab import cli  # noqa: F401, I001 (first: it names a missing package)
 
 import argparse
 import sys

@@ -3,7 +3,7 @@
     python trainer.py --digit 0 --epochs 1000
 """
 
-from lab import cli  # noqa: F401, I001 (first: it says in a line which environment is missing)
+from lab import cli  # noqa: F401, I001 (first: it names a missing package)
 
 import math
 import sys

@@ -6,13 +6,13 @@ LARGEST = 32  # pixels: larger images are made smaller before they are compared
 
 
 def pixels_of(images: np.ndarray, chosen=slice(None)) -> np.ndarray:
-    """Returns the pixels of the chosen images: float32 (n, numbers), each image on its own scale.
+    """Returns the pixels of the chosen images as float32 (n, numbers), standardized.
 
-    As in the pictures, neither brightness nor contrast counts: an image's mean becomes 0 and its
-    norm 1 (a blank image stays 0); the three colours of an image have one scale. Distances between
-    the values as they are would take haze for digits: it lies near the mean image, and that is
-    nearer to many real images than these are to each other (docs/decisions.md, "Neither brightness
-    nor contrast"). Images larger than 32x32 are made smaller by area.
+    Neither brightness nor contrast counts: each image gets mean 0 and norm 1 (a blank image stays
+    0); its three colours share one scale. Distances between unscaled values would take haze for
+    digits: haze lies near the mean image, which is nearer to many real images than these are to
+    each other (docs/decisions.md, "Neither brightness nor contrast"). Images larger than 32x32 are
+    averaged down to at most that.
     """
     chosen = np.arange(len(images))[chosen]
     parts = []

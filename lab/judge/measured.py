@@ -1,8 +1,8 @@
-"""A run's figures of quality: those it has in its folder, and those of its newest generator."""
+"""Figures of quality of an opened run: read from its folder, and measured anew."""
 
 import numpy as np
 
-from lab.judge.figures import FIGURES, Judge, best, columns, distance_of_other, explain
+from lab.judge.figures import FIGURES, Judge, best, columns, explain, hidden_distance
 from lab.runs import files
 from lab.runs.files import FolderError
 
@@ -10,13 +10,12 @@ from lab.runs.files import FolderError
 def measure_run(run, data: str | None = None,
                 weights: str | None = None, epoch: str = "newest",
                 ) -> tuple[Judge, dict[int, dict[str, float]]]:
-    """Measures what an opened run has in its folder. Returns (judge, {epoch: figures}).
+    """Returns (judge, {epoch: figures}) of an opened run.
 
-    The epochs are those in quality.csv, the untrained generator's 0, and the one that epoch says,
-    "newest" or "best". weights: the generator's, "trained" or "average"; None: what the run shows.
-    Of the others quality.csv has the Fréchet distance alone. data: where the images are now, if
-    they have moved.
-    Raises as OpenedRun.images and OpenedRun.networks do, and ValueError as Judge does.
+    The epochs are those in quality.csv, 0 (the untrained generator), and epoch, "newest" or "best",
+    measured anew. weights: the generator's, "trained" or "average"; None: those that the run shows.
+    Of the other ones quality.csv has the Fréchet distance alone. data: where the images are now, if
+    they have moved. Raises what OpenedRun.images, OpenedRun.networks and Judge raise.
     """
     gen, _, number = run.networks(weights, epoch)
     rows = read_rows(run, weights)
@@ -31,30 +30,34 @@ def measure_run(run, data: str | None = None,
 
 
 def read_rows(run, weights: str | None = None) -> dict[int, dict[str, float]]:
-    """quality.csv of an opened run as {epoch: figures}; empty if there is none.
+    """Returns quality.csv of an opened run as {epoch: figures}; {} if there is none.
 
-    weights: as for measure_run. Epochs at which these were not measured are left out.
-    A figure that the run's version did not have is missing. FolderError without the Fréchet
-    distance, by which epochs are compared, and for figures that this run cannot have.
+    weights: as of measure_run; epochs without a measurement of these are left out. Figures that the
+    run's version did not have are missing. Raises FolderError if the Fréchet distance is missing,
+    by which epochs are compared, and for figures that this run cannot have.
     """
     table = run.quality()
     if not table:
         return {}
     epochs = table.pop("epoch")
-    others = table.pop(distance_of_other(run.settings.weights), np.full(len(epochs), np.nan))
+    hidden = table.pop(hidden_distance(run.settings.weights), np.full(len(epochs), np.nan))
     if "frechet" not in table or not set(table) <= set(columns(run.settings.digit)):
         raise FolderError("these are not the columns of the quality figures "
                           f"({run.path(files.QUALITY)}); remove it")
     if weights not in (None, run.settings.weights):
         return {int(epoch): {"frechet": float(distance)}
-                for epoch, distance in zip(epochs, others, strict=True) if np.isfinite(distance)}
+                for epoch, distance in zip(epochs, hidden, strict=True) if np.isfinite(distance)}
     return {int(epoch): dict(zip(table, map(float, figures), strict=True))
             for epoch, *figures in zip(epochs, *table.values(), strict=True)}
 
 
-def format_table(judge, rows, first="floor"):
-    """What quality.py prints, as lines of at most 80 characters."""
-    remarks = {"real": "ceiling", 0: first, best(rows): "best"}
+def format_table(judge: Judge, rows: dict[int, dict[str, float]],
+                 epoch_0: str = "floor") -> list[str]:
+    """Returns the lines that quality.py prints, of at most 80 characters.
+
+    rows: as of measure_run; epoch_0: the remark beside epoch 0.
+    """
+    remarks = {"real": "ceiling", 0: epoch_0, best(rows): "best"}
     names = columns(judge.digit)
     lines = ["".join(f"{name:>{len(name) + 2}}" for name in names)]
     for epoch, figures in {"real": judge.reference_real(), **rows}.items():

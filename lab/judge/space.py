@@ -1,15 +1,15 @@
 """Distances between images in the space of their features.
 
-scikit-learn takes seconds to load: it is imported where it is used.
+Functions import scikit-learn themselves, for it takes seconds to load.
 """
 
 import numpy as np
 
 COMPONENTS = 50   # of the PCA: 81 % of the variance of MNIST's digits
-EXACT = 1000      # numbers in an image; from more of them the PCA is a randomized one
+EXACT = 1000      # numbers in an image, at most, for an exact PCA; above, a randomized one
 NEIGHBOURS = 3    # k of precision and recall, as in Kynkäänniemi et al.
-KEPT = 0.95       # share of a manifold's spheres, the smaller ones, that count: see Manifold
-TYPICAL = 1000    # images, at most, whose distance to the nearest other one is measured
+KEPT = 0.95       # share of a manifold's spheres that count, the smaller ones: see Manifold
+TYPICAL = 1000    # images, at most, that give the mean distance to the nearest other one
 
 
 class Space:
@@ -17,7 +17,7 @@ class Space:
 
     def __init__(self, pixels):
         from sklearn.decomposition import PCA
-        # Fewer components than images: in as many, any image would be equally far from all of them.
+        # With as many components as images, a new image would be equally far from all of them.
         number = min(COMPONENTS, *(length - 1 for length in pixels.shape))
         self._pca = (PCA(number, svd_solver="covariance_eigh") if pixels.shape[1] <= EXACT else
                      PCA(number, svd_solver="randomized", iterated_power=3, random_state=0))
@@ -30,9 +30,9 @@ class Space:
 class Classifier:
     """Tells the digit of an image: that of most of the five nearest real images, or none.
 
-    Fitted at once, with nothing that might not converge. A classifier that must choose takes haze
-    for a digit, so an image shows none if it is farther from the nearest real image than 99 % of
-    these are from each other (docs/decisions.md, "The classifier").
+    It needs no iterations, which might not converge. A classifier that must choose takes haze for a
+    digit, so an image shows none if it is farther from the nearest real image than 99 % of these
+    are from their nearest (docs/decisions.md, "The classifier").
     """
 
     def __init__(self, pixels, labels):
@@ -43,18 +43,18 @@ class Classifier:
         self._farthest = np.quantile(self._nearest.kneighbors(n_neighbors=1)[0], 0.99)
 
     def digits(self, pixels):
-        """Returns the digits that images show, without the images that show none."""
+        """Returns the digits that the images show, int (m,); images that show none are left out."""
         features = self._space(pixels)
         known = self._nearest.kneighbors(features, 1)[0][:, 0] <= self._farthest
         return self._nearest.predict(features[known]) if known.any() else np.zeros(0, int)
 
 
 class Manifold:
-    """Where images lie: around each a sphere that reaches to its third nearest neighbour.
+    """Covers images with spheres, each as large as the distance to the third nearest neighbour.
 
     Unlike in Kynkäänniemi et al. 2019, the largest twentieth of the spheres does not count: one odd
     image, far from all others, has a sphere that swallows haze and noise (docs/decisions.md, "The
-    largest spheres"). Their section on realism scores leaves out half of them for that reason.
+    largest spheres"). Their section on realism scores leaves out half of the spheres for that.
     """
 
     def __init__(self, points):
@@ -78,7 +78,7 @@ class Neighbours:
         self._typical = self._index.kneighbors(features[:TYPICAL], 2)[0][:, 1].mean()
 
     def relative_distance(self, features):
-        """Returns the mean distance to the nearest image, relative to that between the images."""
+        """Returns the mean distance to the nearest image; the images' own is the unit, or NaN."""
         nearest = self._index.kneighbors(features, 1)[0].mean()
         return nearest / self._typical if self._typical > 1e-6 else np.nan
 

@@ -1,10 +1,10 @@
-"""The warnings while training, and what happened in a run, by the same rules."""
+"""Warns while a run trains, and tells afterwards what happened, by the same rules."""
 
 import math
 
 from lab.judge.figures import best
 
-NEVER_IN_DOUBT = 1e-3  # D's loss
+NEVER_IN_DOUBT = 1e-3  # D's loss below which D has won
 FAR_WORSE = 2          # times the best Fréchet distance before
 
 CAUSES = {
@@ -15,31 +15,31 @@ CAUSES = {
 
 
 class Watch:
-    """Notices while a run trains that it has failed, and warns once of each cause.
+    """Notices that a run has failed, and warns once of each cause.
 
-    D's loss and probabilities alone do not tell: with the post's recipe they are at 0 and 1 for a
-    hundred epochs while the samples get better. So each cause takes two things: what is seen, all
-    through a span of epochs, and that the best Fréchet distance in that span is no match for the
-    best before it.
+    D's loss and probabilities alone do not tell: with the post's recipe they stay at 0 and 1 for a
+    hundred epochs while the samples get better. So each cause takes two things: a sign that lasts
+    for a span of epochs, and a best Fréchet distance in that span that does not beat the best
+    before it.
 
     - collapse: diversity below 0.1 for 50 epochs, the distance not 5 % better;
     - D has won: its loss below 0.001 for 100 epochs, the distance not 5 % better;
     - D is sure: its mean probabilities within 0.05 of 0 or 1 for 100 epochs, the distance more than
       twice as large.
 
-    What these numbers told of on real runs: docs/decisions.md, "When the watch speaks".
+    docs/decisions.md, "When the watch speaks", has what these numbers found in real runs.
     """
 
     def __init__(self):
         self._measured = {}  # epoch: figures
-        self._won = self._sure = 0  # for how many epochs
-        self.told = {}  # cause: epoch
+        self._won = self._sure = 0  # epochs that the sign has lasted
+        self.told = {}  # cause: epoch of its warning
 
     def update(self, epoch, loss_dis, prob_real, prob_generated, figures=None):
-        """Takes in an epoch's means, and its figures if it was measured. Returns new warnings.
+        """Takes an epoch's means, and its figures if it was measured. Returns new warnings.
 
-        Call it for every epoch: for 0, too, with NaN for the means, and for those before a run was
-        resumed.
+        Call it for every epoch, also for 0, with NaN for the means, and for the epochs before a run
+        was resumed.
         """
         sure = all(min(p, 1 - p) < 0.05 for p in (prob_real, prob_generated))
         self._sure = self._sure + 1 if sure else 0
@@ -47,7 +47,7 @@ class Watch:
         if figures is None:
             return []
         self._measured[epoch] = figures
-        # With the measurement before the span: one within it would say nothing of its length.
+        # Includes the measurement before the span: those within it may cover less than its length.
         identical = all(figures["diversity"] < 0.1 for figures in
                         [*self._until(epoch - 50)[-1:], *self._after(epoch - 50)])
         seen = {
@@ -74,15 +74,21 @@ class Watch:
 
 
 def story(losses, quality):
-    """What happened in a run, by epoch: a list of (epoch, event).
+    """Returns what happened in a run, a list of (epoch, event) in the order of epochs.
 
-    losses: {epoch: (loss_dis, prob_real, prob_generated)}; quality: {epoch: figures}. Events are
-    those of CAUSES; best; debris, a distance more than twice the best before, at its worst;
-    recovery, the first after it that is nearly as good as that best again; sureButBetter, D's loss
-    near 0 ever since a measurement and the best distance well below the one then; fewShapes, a
-    recall of 0 at the best epoch. Nothing is told of a run with fewer than two measurements.
+    losses: {epoch: (loss_dis, prob_real, prob_generated)}; quality: {epoch: figures}. The
+    events:
+
+    - those of CAUSES;
+    - best: the best epoch;
+    - debris: the worst of the distances more than twice the best before;
+    - recovery: the first distance after debris that is nearly as good as that best again;
+    - sureButBetter: D's loss near 0 since a measurement, the best distance well below that one;
+    - fewShapes: a recall of 0 at the best epoch.
+
+    A run with fewer than two measurements has none.
     """
-    # A table of an earlier version may not have them.
+    # Tables of earlier versions may lack diversity and recall.
     quality = {epoch: {"diversity": 1, "recall": 1, **figures}
                for epoch, figures in quality.items() if "frechet" in figures}
     trained = {epoch: figures["frechet"] for epoch, figures in quality.items() if epoch > 0}

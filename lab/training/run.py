@@ -56,7 +56,7 @@ class Run:
         self.z = stream.uniform(-1, 1, (9, settings.z_dim)).astype(np.float32)
         self.real = self.x[stream.permutation(len(self.x))[:9]]
         self.losses, self.quality = [], []
-        self.other = figures.distance_of_other(settings.weights)
+        self.other = figures.hidden_distance(settings.weights)
         self.columns = (*figures.columns(settings.digit), self.other)  # of quality.csv
         self.watch, self.best = Watch(), Best(folder)
         self.is_saved = False   # whether there is a checkpoint to resume from
