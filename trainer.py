@@ -14,7 +14,7 @@ import numpy as np
 import chainer_cpu
 from lab.cli.console import Console, noting_interrupts
 from lab.images.dataset import Images
-from lab.training import options
+from lab.training import options, words
 from lab.training.errors import Diverged
 from lab.training.processes import ALONE, is_first
 from plot import sample_grid
@@ -315,7 +315,7 @@ def _check_finite(name, value):
 def main(argv=None):
     """Runs the command line. Returns the exit code: 0, 1, 2 or 128 + a signal's number."""
     given = options.parse(argv)  # exits with 2 on a bad flag
-    with Console("trainer.py", is_first()).loading("loading        Chainer, some seconds"):
+    with Console("trainer.py", is_first()).loading(words.LOADING):
         from lab.training.session import Session  # noqa: PLC0415 (--help does not wait for it)
 
     with Session(given) as session:  # errors and signals become a line and a code

@@ -1,5 +1,6 @@
 """The examples of docs/chainer-today.md: they run, on ours and on stock Chainer to the same end."""
 
+import importlib
 import re
 import warnings
 from pathlib import Path
@@ -53,6 +54,12 @@ def test_an_example_does_what_it_says_as_on_stock_chainer(name, tmp_path):
     assert "chainer_cpu" not in modules
     # Rounding grows from step to step: at the end of training it is no longer the last digit.
     np.testing.assert_allclose(ours, stock, rtol=0.05)
+
+
+def test_caffe_models_are_listed_as_what_does_not_work_as_long_as_they_do_not():
+    assert "| `chainer.links.caffe` |" in TEXT.partition("| does not work |")[2]
+    with pytest.raises(TypeError, match="Descriptors cannot be created"):
+        importlib.import_module("chainer.links.caffe")
 
 
 def test_every_example_is_tried():

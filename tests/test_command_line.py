@@ -26,6 +26,7 @@ from lab.images import source
 from lab.images.errors import Unavailable
 from lab.judge import figures
 from lab.runs import files
+from lab.training import words
 from trainer import Trainer
 
 HERE = Path(__file__).resolve().parents[1]
@@ -124,6 +125,18 @@ def test_it_says_what_it_does_before_while_and_after(cli):
     assert out.startswith("loading  ")
     assert "\r" not in err  # sensible in a pipe
     assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("columns, shown", [
+    (79, "loss G 5.110 D 0.0165, 147/s"), (60, "loss G 5.110 D 0.0165"), (45, None)])
+def test_a_narrow_bar_still_says_which_loss_is_which(columns, shown):
+    """Or nothing of them."""
+    bar = Console("trainer.py").bar(1000, 12, "epoch")
+    bar.details, bar.ncols = words.progress(5.11, 0.0165, 147), columns
+    text = str(bar)
+    bar.close()
+    assert len(text) < columns
+    assert text.endswith(shown) if shown else "5.110" not in text
 
 
 def test_the_papers_recipe_and_flags_that_win_over_it(cli, tmp_path):

@@ -282,6 +282,21 @@ def test_another_mpi_than_that_of_mpiexec_is_one_line_that_names_the_right_one(
     assert "another MPI" in done.stderr and f"pip install {package}," in done.stderr
 
 
+@pytest.mark.parametrize("bound, quota, share, then", [
+    ({0}, 6, 3, set(range(64))),  # a container: six processors of 64
+    ({0}, 2, 1, {0}),             # one each: as Open MPI has bound it
+    (set(range(64)), 99, 32, set(range(64)))])
+def test_processes_share_what_they_may_use_quota_included(monkeypatch, bound, quota, share, then):
+    cores = {0: bound, os.getppid(): set(range(64))}
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", cores.get, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", cores.__setitem__, raising=False)
+    monkeypatch.setattr(processes.joblib, "cpu_count", lambda: min(len(cores[0]), quota))
+    monkeypatch.setattr(processes.threadpoolctl, "threadpool_limits", lambda *_: None)
+    processes._take_cores(2)
+    assert (os.environ.pop("OMP_NUM_THREADS"), cores[0]) == (str(share), then)
+
+
 def test_the_shares_of_a_batch_are_all_of_it():
     for n in range(1, 8):
         rows = []

@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 
+import joblib
 import numpy as np
 import threadpoolctl
 
@@ -307,15 +308,15 @@ def _advice():
 
 
 def _take_cores(processes):
-    """Takes this process's share of the cores that mpiexec, its parent, may use on this host."""
+    """Takes this process's share of the processors that mpiexec, its parent, may use here."""
     if "OMP_NUM_THREADS" in os.environ:
         return
-    if hasattr(os, "sched_getaffinity"):
-        cores = os.sched_getaffinity(os.getppid())
-        share = max(1, len(cores) // processes)
-        if len(os.sched_getaffinity(0)) < share:  # Open MPI binds two processes to a core each
-            os.sched_setaffinity(0, cores)
-    else:
-        share = max(1, (os.cpu_count() or 1) // processes)
+    bound = ()
+    if hasattr(os, "sched_getaffinity"):  # Open MPI binds two processes to a core each
+        bound = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
+    share = max(1, joblib.cpu_count() // processes)  # of these cores and a container's quota
+    if len(bound) >= share:
+        os.sched_setaffinity(0, bound)
     os.environ["OMP_NUM_THREADS"] = str(share)
     threadpoolctl.threadpool_limits(share, "blas")
