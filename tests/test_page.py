@@ -377,7 +377,7 @@ def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, run):
     browser.wait_for("document.querySelector('#samples img')?.complete")
     assert browser.run("Object.keys(say).concat(Object.keys(say.quality))") == english
     text = browser.run("document.body.innerText")
-    for word in "数字の0", "損失", "再生", "エポック 3", "フレシェ距離", "この生成器で描く":
+    for word in "数字の0", "損失", "再生", "エポック3", "フレシェ距離", "このGeneratorで画像を生成":
         assert word in text
     assert not {"Play", "Losses", "Settings", "epochs"} & set(text.split())
 

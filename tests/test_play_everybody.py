@@ -96,7 +96,7 @@ def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, zeros):
     assert browser.run("Object.keys(say)") == english
     assert browser.run("document.documentElement.lang") == "ja"
     text = browser.run("document.body.innerText")
-    for word in "戻る", "近く", "遠く", "モーフィング", "再生", "保存", "リンクをコピー", "数字 0":
+    for word in "戻る", "近く", "遠く", "モーフィング", "再生", "保存", "リンクをコピー", "数字の0":
         assert word in text
     assert not {"Back", "Play", "Save", "Morph", "Digit"} & set(text.split())
     assert "シード0の画像3" in browser.run("tiles[4].button.ariaLabel")

@@ -12,11 +12,11 @@ const SHARED_WORDS = {
       + "generator learned to deceive it.",
   },
   ja: {
-    play: "再生", pause: "停止", allDigits: "すべての数字", digit: (n) => `数字 ${n}`,
+    play: "再生", pause: "一時停止", allDigits: "すべての数字", digit: (n) => `数字の${n}`,
     epochs: (n) => `${n}エポック`,
     things: ({ digit, data_source: source }) => digit === null ? `「${source}」に似た画像`
       : digit === "all" ? "手書き数字" : `数字の${digit}`,
-    who: "Dは識別器という、もう一つのネットワークです。本物の画像と描かれた画像を見分けるように学習し、"
-      + "生成器はそのDをだますように学習しました。",
+    who: "DはDiscriminator、もう1つのネットワークです。Dは本物の画像と生成画像を見分けるように学習し、"
+      + "GeneratorはそのDをだますように学習しました。",
   },
 };
