@@ -303,8 +303,8 @@ def test_the_trainer_tells_the_page_of_every_epoch(tmp_path, monkeypatch):
     monkeypatch.setattr("lab.training.run.SECONDS_PER_PAGE", 0)
     told, write = [], page.write_for
 
-    def listen(run, going):
-        path = write(run, going)
+    def listen(run, going, out=None):
+        path = write(run, going, out)
         data = json.loads((run.folder / "index.js").read_text()[len("take("):-len(");\n")])
         told.append((data["losses"]["epoch"], data["going"], data["draws"]))
         return path

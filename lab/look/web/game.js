@@ -18,10 +18,15 @@ const cards = Array.from({ length: 9 }, () => {
   return tile;
 });
 
+// D, which finds all drawn images of its generator unreal and knows real ones only among real ones, is
+// told as much as the reader: how many are real. It picks those that it finds most real.
+let picksOfD = [];
+
 // Until the answer, D says nothing here.
-function showCard({ name, caption, judgement, button, verdict }) {
+function showCard({ name, caption, button, verdict }) {
   const real = name?.startsWith("real-"), guess = button.getAttribute("aria-pressed") === "true";
-  caption.textContent = answered ? judgement : "";
+  caption.textContent = answered && picksOfD.length
+    ? `D: ${picksOfD.includes(name) ? say.isReal : say.isDrawn}` : "";
   verdict.textContent = answered ? `${guess === real ? "✓" : "✗"} ${real ? say.isReal : say.isDrawn}` : "";
   verdict.className = answered && guess !== real ? "verdict wrong" : "verdict";
   button.setAttribute("aria-label", [say.card(cards.findIndex((card) => card.button === button) + 1),
@@ -42,7 +47,7 @@ function deal() {
     card.want(names[i]);
     showCard(card);
   });
-  $("#game-hint").textContent = say.find;
+  $("#game-hint").textContent = say.find(many);
   $("#answer").hidden = false;
   $("#again").hidden = true;
   $("#score").textContent = "";
@@ -51,10 +56,13 @@ function deal() {
 
 function answer() {
   answered = true;
-  const right = cards.map(({ name, button, picture }) => {
-    const real = name.startsWith("real-");
-    return [(button.getAttribute("aria-pressed") === "true") === real, picture && (picture.real > 0.5) === real];
-  });
+  const isReal = ({ name }) => name.startsWith("real-");
+  picksOfD = cards.every(({ picture }) => picture?.real !== undefined)
+    ? [...cards].sort((a, b) => b.picture.real - a.picture.real).slice(0, cards.filter(isReal).length)
+      .map(({ name }) => name) : [];
+  const right = cards.map((card) => [
+    (card.button.getAttribute("aria-pressed") === "true") === isReal(card),
+    picksOfD.includes(card.name) === isReal(card)]);
   const [reader, judge] = [0, 1].map((who) => right.filter((one) => one[who]).length);
   score.reader += reader;
   score.judge += judge;
