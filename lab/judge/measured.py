@@ -60,7 +60,7 @@ def format_table(judge: Judge, rows: dict[int, dict[str, float]],
     remarks = {"real": "ceiling", 0: epoch_0, best(rows): "best"}
     names = columns(judge.digit)
     lines = ["".join(f"{name:>{len(name) + 2}}" for name in names)]
-    for epoch, figures in {"real": judge.reference_real(), **rows}.items():
+    for epoch, figures in [("real", judge.reference_real()), *rows.items()]:
         cells = (f"{figures[name]:{len(name) + 2}.{FIGURES[name].decimals}f}"
                  if name in figures else f"{'-':>{len(name) + 2}}" for name in names[1:])
         lines.append(f"{epoch:>7}{''.join(cells)}  {remarks.get(epoch, '')}".rstrip())

@@ -1,1 +1,1 @@
-"""What stands in a run's folder: names, whole files, checkpoints, reading back."""
+"""A run's folder: file names, atomic writing, settings, checkpoints, opened runs."""

@@ -1,8 +1,8 @@
-"""The whole state of a run in one file, written atomically and checked whole when it is read.
+"""Checkpoints: the whole state of a run in one file, written atomically, checked when read.
 
-A checkpoint is an .npz of plain arrays, no pickles: the state of the trainer, the losses so far, a
-"meta" member (JSON: settings, environment, format) and a SHA-256 over all of it. The two newest are
-kept, so that a damaged one costs some epochs and not the run.
+A checkpoint is an .npz of plain arrays, no pickles: the trainer's state, the losses so far, a
+"meta" member (JSON: settings, environment, format) and a SHA-256 over all of it. The two newest
+stay, so a damaged one costs some epochs and not the run.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ import os
 import platform
 import re
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,17 +30,18 @@ class CheckpointError(Exception):
     """No checkpoint can be used; the message is for the user."""
 
 
-def paths(folder):
-    """The checkpoints in folder, the newest (by the epoch in the name) first."""
+def paths(folder: str | os.PathLike) -> list[Path]:
+    """Returns the checkpoints in folder, the newest (by the epoch in the name) first."""
     found = [(int(match[1]), path) for path in Path(folder).glob("checkpoint-*.npz")
              if (match := re.fullmatch(r"checkpoint-(\d+)\.npz", path.name))]
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def write(folder, epoch, arrays, meta):
-    """Writes the checkpoint of an epoch; it and the one before it stay, older ones go.
+def write(folder: str | os.PathLike, epoch: int, arrays: dict[str, np.ndarray],
+          meta: dict) -> None:
+    """Writes the checkpoint of an epoch; removes all older ones but one.
 
-    arrays: dict of arrays; meta: dict of plain values. OSError names the file and what it needs.
+    meta: plain values. OSError names the file and the megabytes that it needs.
     """
     contents = {**arrays, "meta": _text({**meta, "format": FORMAT, "project": version()})}
     contents["sha256"] = np.frombuffer(_digest(contents), np.uint8)
@@ -53,7 +56,7 @@ def write(folder, epoch, arrays, meta):
         patiently(old.unlink)
 
 
-def read(path):
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     """Returns (arrays, meta) of a checkpoint. CheckpointError says what is wrong with it."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
@@ -65,7 +68,7 @@ def read(path):
     except _WrongFormat:
         raise
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError,
-            NotImplementedError, MemoryError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+            NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(f"cannot be read, {type(error).__name__}: {error}") from None
     if _digest(contents) != stored:
         raise CheckpointError("its SHA-256 does not match its contents")
@@ -74,15 +77,16 @@ def read(path):
 
 
 class _WrongFormat(CheckpointError):
-    """Written by another version: not damaged, and not to be touched."""
+    """Another version wrote the checkpoint: it is not damaged, and stays as it is."""
 
 
-def read_newest(folder, warn):
+def read_newest(folder: str | os.PathLike, warn: Callable[[str], None],
+                ) -> tuple[dict[str, np.ndarray], dict]:
     """Returns (arrays, meta) of the newest good checkpoint in folder.
 
-    A damaged one is renamed to *.damaged, warn(message) says so, and the one before it is taken.
-    CheckpointError if none is left, with the reason for each, or if one has another format.
-    In one from before there was an average of the generator, the average begins as the generator.
+    Renames a damaged one to *.damaged, calls warn(message), and reads the one before it. Raises
+    CheckpointError if none is left, with the reason for each, or if one has another format. The
+    average of the generator begins as the generator where an earlier version wrote none.
     """
     good, reasons = [], []
     for path in paths(folder):
@@ -110,7 +114,7 @@ def read_newest(folder, warn):
     return arrays, meta
 
 
-def check(arrays, like):
+def check(arrays: dict[str, np.ndarray], like: dict[str, np.ndarray]) -> None:
     """Raises CheckpointError unless arrays has the names, shapes and dtypes of like."""
     for name in sorted(set(arrays) ^ set(like)):
         raise CheckpointError(f"{name} is {'missing' if name in like else 'not expected'}")
@@ -120,7 +124,7 @@ def check(arrays, like):
                                   f"{like[name].dtype} {like[name].shape}")
 
 
-def check_finite(arrays):
+def check_finite(arrays: dict[str, np.ndarray]) -> None:
     """Raises CheckpointError if an array holds NaN or infinity."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -140,16 +144,16 @@ def _digest(contents):
     return digest.digest()
 
 
-def environment():
-    """What the bits of a result depend on besides seed and settings: a dict of short strings."""
+def environment() -> dict[str, str]:
+    """Returns what the bits of a result depend on besides the settings: {name: short text}."""
     versions = {name: importlib.metadata.version(name)
                 for name in ("numpy", "scipy", "numba", "chainer")}
     return {"project": version(), "python": platform.python_version(), **versions, "blas": blas(),
             "machine": f"{platform.system()} {platform.machine()}"}
 
 
-def blas():
-    """The BLAS in a phrase: library, version, kernel, and the threads that call it."""
+def blas() -> str:
+    """Returns the BLAS in a phrase: library, version, kernel, and the threads that call it."""
     libraries = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
     # NumPy and SciPy each bring one; the networks' products are SciPy's.
     libraries.sort(key=lambda info: "numpy" in info["filepath"])

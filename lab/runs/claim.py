@@ -1,8 +1,9 @@
-"""Taking a folder for a run: what may lie there, what goes, and who else is at work in it."""
+"""Claims a folder for a run: what may lie there, what is removed, and which run holds it."""
 
 import contextlib
 import os
 import socket
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -14,14 +15,15 @@ from lab.runs.settings import read_settings
 
 IGNORE, LOCK = ".gitignore", ".lock"
 
-# What a run writes by itself, as patterns; commands add their pictures.
+# Patterns of the files that a run writes; commands add the patterns of their pictures.
 _OWN = (files.SETTINGS, files.LOSSES, files.QUALITY, files.REAL, files.PAGE, files.PAGE_DATA,
         files.PLAY, *files.NETWORKS, *(files.BEST + name for name in files.NETWORKS),
         "checkpoint-*.npz", "checkpoint-*.damaged", "epoch-*.png")
 _LITTER = "Thumbs.db", "desktop.ini", "Icon\r"  # of file managers, beside names with a dot
 
 
-def check_new(folder, overwrite=False, drawn=()):
+def check_new(folder: str | os.PathLike, overwrite: bool = False,
+              drawn: Iterable[str] = ()) -> None:
     """Raises FolderError unless a new run may be written to folder. Creates nothing.
 
     drawn: the patterns of the pictures that commands leave in a run's folder.
@@ -53,14 +55,14 @@ def check_new(folder, overwrite=False, drawn=()):
 
 
 def holds_run(folder) -> bool:
-    """Whether a run is in folder: its settings.json, or a checkpoint."""
+    """Whether folder holds a run: its settings.json, or a checkpoint."""
     with contextlib.suppress(FolderError):
         return bool(read_settings(folder))
     return bool(checkpoint.paths(folder))
 
 
 def _other_file(folder, drawn):
-    """The name of a file in folder that is no leftover of a start that was broken off; or None."""
+    """Returns the name of a file in folder that no interrupted start has left, or None."""
     left = {path.name for path in _own_files(folder, drawn, f"*{files.TEMPORARY}")}
     return next((name for name in sorted(os.listdir(folder))
                  if not name.startswith(".") and name not in left and name not in _LITTER), None)
@@ -70,11 +72,11 @@ def _own_files(folder, drawn, suffix=""):
     return {path for pattern in (*_OWN, *drawn) for path in Path(folder).glob(pattern + suffix)}
 
 
-def discard(folder, drawn=()):
-    """Removes what a run, and the commands that draw, left in folder, and nothing else.
+def discard(folder: str | os.PathLike, drawn: Iterable[str] = ()) -> None:
+    """Removes what a run and the commands that draw have left in folder, and nothing else.
 
-    drawn: as of check_new. A folder below goes, too, if nothing else is in it. Where there is no
-    run, nothing goes.
+    drawn: as of check_new. Removes folders below that are then empty. Removes nothing where there
+    is no run.
     """
     if not holds_run(folder):
         return
@@ -87,18 +89,18 @@ def discard(folder, drawn=()):
             below.rmdir()
 
 
-def remove_leftovers(folder, drawn=()):
-    """Removes the temporary files of a run that was killed while writing. drawn: as of discard."""
+def remove_leftovers(folder: str | os.PathLike, drawn: Iterable[str] = ()) -> None:
+    """Removes temporary files of a run that was killed while writing. drawn: as of check_new."""
     pattern = f"*{files.TEMPORARY}"  # of any process
     for path in (*_own_files(folder, drawn, pattern), *Path(folder).glob(IGNORE + pattern)):
         path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def locked(folder):
-    """Holds the folder for this process. FolderError names the one that holds it already.
+def locked(folder: str | os.PathLike) -> Iterator[None]:
+    """Holds folder for this process. FolderError names the process that holds it already.
 
-    The lock is the kernel's, so one that was killed leaves no stale lock.
+    The lock is the kernel's: a killed process leaves no stale lock.
     """
     path = Path(folder) / LOCK
     lock = filelock.FileLock(path)
@@ -119,8 +121,8 @@ def locked(folder):
         lock.release()
 
 
-def is_locked(folder):
-    """Whether a run, of this process or another, holds the folder."""
+def is_locked(folder: str | os.PathLike) -> bool:
+    """Whether a run, of this process or another, holds folder."""
     path = Path(folder) / LOCK
     if not path.exists():
         return False
@@ -135,11 +137,10 @@ def is_locked(folder):
     return False
 
 
-def ignore(folder, drawn=(), whole=False):
-    """Tells git to leave out what a run writes, tens of megabytes that nobody wants to commit.
+def ignore(folder: str | os.PathLike, drawn: Iterable[str] = (), whole: bool = False) -> None:
+    """Writes a .gitignore of what a run writes, tens of megabytes; an existing one stays.
 
-    whole: all that is in the folder, now and later, because the run has made it. drawn: as of
-    check_new. A .gitignore that is there stays.
+    whole: git ignores everything in folder, because the run has made it. drawn: as of check_new.
     """
     path = Path(folder) / IGNORE
     names = ["*"] if whole else [f"/{name}" for name in (*_OWN, *drawn, LOCK, IGNORE)]

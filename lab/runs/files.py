@@ -1,25 +1,27 @@
-"""The folder of a run: what stands in it, and how files get there whole.
+"""The files in a run's folder: their names, and how to write them atomically.
 
-    settings.json                    what was run, on which images, by which versions
-    losses.csv                       a row per epoch
-    quality.csv                      a row per measured epoch
+    settings.json                    the settings, the images, the versions of the software
+    losses.csv                       losses and probabilities, a row per epoch
+    quality.csv                      figures of quality, a row per measured epoch
     real.png                         nine real images
-    epoch-0000.png, epoch-0001.png   nine generated images after each epoch; 0000 is untrained
-    checkpoint-0990.npz              the whole state of the run (checkpoint.py), and the one before
+    epoch-0000.png, epoch-0001.png   nine generated images after each epoch; 0000: untrained
+    checkpoint-0990.npz              the whole state of the run (checkpoint.py); two are kept
     generator.npz, discriminator.npz the networks, at the end
     generator-average.npz            the average of the generator's weights
     best-generator.npz and so on     the networks at the best of the measured epochs
-    index.html, index.js             the page to look at all this, and what it shows
+    index.html, index.js             the page that shows all this, and its data
     play.html                        the page that draws with the generator
-    .gitignore, .lock                for git: not to be committed; for other runs: in use
-    samples.png, losses.png, ...     what plot.py has drawn, by its own names
+    .gitignore, .lock                tells git to leave the run out; tells other runs to stay out
+    samples.png, losses.png, ...     pictures that plot.py has drawn
 """
 
 import contextlib
 import errno
 import os
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 LOSS_COLUMNS = ("epoch", "loss_gen", "loss_dis", "seconds", "prob_real", "prob_generated")
 
@@ -27,31 +29,31 @@ SETTINGS, LOSSES, QUALITY = "settings.json", "losses.csv", "quality.csv"
 GENERATOR, DISCRIMINATOR = "generator.npz", "discriminator.npz"
 AVERAGE = "generator-average.npz"
 NETWORKS = GENERATOR, DISCRIMINATOR, AVERAGE
-BEST = "best-"  # before the names of those of the best epoch
-GENERATORS = {"trained": GENERATOR, "average": AVERAGE}  # by what a recipe's weights say
+BEST = "best-"  # prefix of the networks of the best epoch
+GENERATORS = {"trained": GENERATOR, "average": AVERAGE}  # by Settings.weights
 REAL = "real.png"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"
 
 TEMPORARY = ".tmp"
-PATIENCE = 2  # seconds
+PATIENCE = 2  # seconds to wait for a file that another program holds
 
 
 class FolderError(Exception):
     """The folder cannot be used as asked; the message is for the user."""
 
 
-def picture(folder, epoch):
-    """The path of an epoch's picture."""
+def picture(folder: str | os.PathLike, epoch: int) -> Path:
+    """Returns the path of an epoch's picture."""
     return Path(folder) / f"epoch-{epoch:04d}.png"
 
 
-def replace_file(path, write):
+def replace_file(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
     """Writes to a temporary file, fsyncs, then renames: readers see the old file or the new one.
 
-    write gets a binary file object. OSError carries path as its filename.
+    Calls write(file). OSError has path as its filename.
     """
     path = Path(path)
-    # With the process in its name: plot.py may write the page of a run that is writing it, too.
+    # The name contains the process: plot.py may write the page of a run while the run writes it.
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with open(temporary, "wb") as file:
@@ -67,10 +69,10 @@ def replace_file(path, write):
 
 
 def patiently(function, *arguments):
-    """Calls function; tries again for PATIENCE seconds while others hold the file.
+    """Calls function, again for PATIENCE seconds while it raises PermissionError.
 
-    A virus scanner or a sync client opens what was just written, and Windows then refuses to
-    replace it. PermissionError if it is still held.
+    A virus scanner or a sync client opens a file that was just written, and Windows refuses to
+    replace it meanwhile.
     """
     end = time.monotonic() + PATIENCE
     while True:
@@ -83,7 +85,7 @@ def patiently(function, *arguments):
 
 
 def _sync_folder(folder):
-    """Makes a rename in the folder durable, where the system knows how (Windows does not)."""
+    """Makes a rename in folder durable; Windows cannot."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -92,20 +94,21 @@ def _sync_folder(folder):
             os.close(descriptor)
 
 
-def format_row(row):
-    """A line of a .csv: whole numbers as they are, others so that reading gives the same number."""
+def format_row(row: Iterable[float]) -> str:
+    """Returns a line of a .csv; reading it gives exactly the same numbers."""
     return ",".join(str(value) if isinstance(value, int) else repr(float(value)) for value in row)
 
 
-def write_table(path, columns, rows):
-    """Writes a whole .csv."""
+def write_table(path: str | os.PathLike, columns: Iterable[str],
+                rows: Iterable[Iterable[float]]) -> None:
+    """Replaces a .csv by columns and rows."""
     lines = [",".join(columns), *map(format_row, rows)]
     text = "\n".join(lines) + "\n"
     replace_file(path, lambda file: file.write(text.encode("ascii")))
 
 
-def append_row(path, row):
-    """Appends a row to a .csv and puts it on the disk. Leaves no half row if that fails."""
+def append_row(path: str | os.PathLike, row: Iterable[float]) -> None:
+    """Appends a row to a .csv and fsyncs. Leaves no half row if that fails."""
     line = (format_row(row) + "\n").encode("ascii")
     try:
         with patiently(lambda: open(path, "r+b", buffering=0)) as file:

@@ -1,4 +1,7 @@
-"""The networks of a run as files: which there are, and how a trainer's state becomes them."""
+"""Writes the networks in a trainer's state as files: generator, discriminator, average."""
+
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -6,26 +9,25 @@ from lab.runs import files
 from lab.runs.files import NETWORKS
 
 
-def part(name):
-    """The beginning of the keys in a trainer's state that a file of files.NETWORKS is made of."""
+def part(name: str) -> str:
+    """Returns the prefix of a network's keys in a trainer's state. name: one of files.NETWORKS."""
     return name.removesuffix(".npz") + "/"
 
 
-def parts_of(state):
-    """What all files of files.NETWORKS are made of."""
+def parts_of(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the arrays of all networks in a trainer's state."""
     return {key: array for key, array in state.items()
             if key.startswith(tuple(map(part, NETWORKS)))}
 
 
-def write_networks(folder, state, prefix=""):
-    """Writes files.NETWORKS, with a prefix to their names, from a trainer's state.
+def write_networks(folder: Path, state: dict[str, np.ndarray], prefix: str = "") -> None:
+    """Writes files.NETWORKS from a trainer's state, with prefix before their names.
 
-    With a prefix, the "epoch" of the state stands in each of them.
+    With a prefix, each file also holds the "epoch" of the state.
     """
     for name in NETWORKS:
         arrays = {key.removeprefix(part(name)): state[key] for key in sorted(state)
                   if key.startswith(part(name))}
         if prefix:
             arrays["epoch"] = state["epoch"]
-        files.replace_file(folder / (prefix + name),
-                           lambda file, arrays=arrays: np.savez(file, **arrays))
+        files.replace_file(folder / (prefix + name), partial(np.savez, **arrays))

@@ -1,10 +1,11 @@
-"""A run whose folder is opened: its settings, tables, pictures, images, networks.
+"""Reads a run's folder: settings, tables, pictures, images, networks.
 
-Nothing here writes, so a run that is still going on can be looked at.
+Nothing here writes, so a run may go on meanwhile.
 """
 
 import contextlib
 import csv
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,37 +23,37 @@ from lab.runs.settings import Settings, read_settings
 
 
 class Networks(NamedTuple):
-    """A generator, its discriminator or None, and how many epochs they have trained."""
+    """The networks of a run after an epoch."""
 
     gen: Any
-    dis: Any
+    dis: Any  # None where the folder has no discriminator
     epoch: int
 
 
 class Missing(FolderError):
-    """The run has no such networks."""
+    """The run does not have these networks."""
 
 
-def open_run(folder):
+def open_run(folder: str | os.PathLike) -> "OpenedRun":
     """Opens the run in folder, finished or not: reads and checks its settings.json.
 
-    FolderError if there is no run, or if its settings are damaged.
+    Raises FolderError if there is no run, or if its settings are damaged.
     """
     return OpenedRun(folder, read_settings(folder))
 
 
 class OpenedRun:
-    """A run: its folder, its settings, and what it has left in the folder so far.
+    """A run in its folder.
 
-    Every method reads the folder as it is now, and raises FolderError if what it needs is missing
-    or damaged.
+    Every method reads the folder as it is now, and raises FolderError if a file that it needs is
+    missing or damaged.
     """
 
     def __init__(self, folder, settings: Settings):
         self.folder, self.settings = Path(folder), settings
 
-    def path(self, name) -> Path:
-        """The path of a file in the folder."""
+    def path(self, name: str) -> Path:
+        """Returns the path of a file in the folder."""
         return self.folder / name
 
     @property
@@ -60,8 +61,8 @@ class OpenedRun:
         """What the run is trained on, in a phrase for a picture."""
         return self.settings.caption
 
-    def losses(self):
-        """losses.csv as {column: float64 array}, a value per finished epoch, at least one."""
+    def losses(self) -> dict[str, np.ndarray]:
+        """Reads losses.csv: {column: float64 array}, a value per finished epoch, at least one."""
         path = self.path(files.LOSSES)
         table = read_table(path)
         missing = [name for name in files.LOSS_COLUMNS if name not in table]
@@ -71,10 +72,10 @@ class OpenedRun:
             raise FolderError(f"no epoch is finished yet ({path}); look again later")
         return table
 
-    def quality(self):
-        """quality.csv as {column: float64 array}, a value per measured epoch; {} without the file.
+    def quality(self) -> dict[str, np.ndarray]:
+        """Reads quality.csv: {column: float64 array}, a value per measured epoch; {} without it.
 
-        A run of an earlier version may have fewer figures, of a later one more.
+        A run of an earlier version may have fewer figures, one of a later version more.
         """
         path = self.path(files.QUALITY)
         if not path.exists():
@@ -85,8 +86,8 @@ class OpenedRun:
                               "remove it")
         return table
 
-    def pictures(self):
-        """The saved pictures, {epoch: path}, in the order of the epochs, at least one."""
+    def pictures(self) -> dict[int, Path]:
+        """Returns the pictures after the epochs: {epoch: path}, in order, at least one."""
         found = {int(match[1]): path for path in self.folder.glob("epoch-*.png")
                  if (match := re.fullmatch(r"epoch-(\d{4,})\.png", path.name))}
         if not found:
@@ -94,11 +95,12 @@ class OpenedRun:
                               "on); train it with trainer.py")
         return dict(sorted(found.items()))
 
-    def images(self, data=None) -> tuple[Images, Images]:
-        """The images of the run's data, all digits of them, and those that it was trained on.
+    def images(self, data: str | None = None) -> tuple[Images, Images]:
+        """Returns the images of all digits, and those that the run was trained on.
 
-        Both are as the run's networks take them. data: where they are now, as --data, if not where
-        they were. Raises DataError as source.load does, and FolderError for other images.
+        Both have the range of values that the run's networks take. data: where the images are now,
+        as --data, if they have moved. Raises DataError as source.load does, and FolderError for
+        images that are not the run's.
         """
         where = self.settings.data
         try:
@@ -115,13 +117,12 @@ class OpenedRun:
         values = networks.value_range(self.settings)
         return images.between(*values), own.between(*values)
 
-    def networks(self, weights=None, epoch="newest") -> Networks:
-        """The run's networks, the generator's weights "trained" or their "average".
+    def networks(self, weights: str | None = None, epoch: str = "newest") -> Networks:
+        """Loads the run's networks, all names, shapes and values checked before.
 
-        weights: None for those that the run's recipe shows. epoch: "newest" or "best". The newest
-        are those in the files that a finished run has, or in the newest good checkpoint.
-        settings.json and the generator's file alone are enough. Names, shapes and values are
-        checked before anything is loaded.
+        weights: the generator's, "trained" or "average"; None: those that the run shows. epoch:
+        "newest" or "best". The newest are in the files of a finished run, or in the newest good
+        checkpoint. settings.json and the generator's file are enough.
         """
         weights = weights or self.settings.weights
         if epoch == "best":
@@ -171,14 +172,15 @@ class OpenedRun:
         return Missing(f"the run has no average of the generator's weights ({path}); leave out "
                        "--weights average")
 
-    def best_epoch(self):
-        """The epoch whose networks are kept as the best, or None."""
+    def best_epoch(self) -> int | None:
+        """Returns the epoch whose networks are kept as the best, or None."""
         path = self.path(files.BEST + files.GENERATORS[self.settings.weights])
         with contextlib.suppress(FolderError):
             return int(_read_arrays(path, ["epoch"])["epoch"])
+        return None
 
     def untrained_networks(self):
-        """A new (Generator, Discriminator) of the settings, weights from NumPy's random stream."""
+        """Builds a new (generator, discriminator), with weights from NumPy's global stream."""
         try:
             return networks.build(self.settings)
         except (KeyError, TypeError, ValueError) as error:
@@ -186,10 +188,10 @@ class OpenedRun:
                               f"{error}); restore that file") from None
 
 
-def read_table(path):
-    """The columns of a .csv of numbers: {name: float64 array}. FolderError if it is none.
+def read_table(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Reads a .csv of numbers: {column: float64 array}. FolderError if it is none.
 
-    A last line without its end is still being written, and left out.
+    Leaves out a last line without a line break: it is still being written.
     """
     path = Path(path)
     try:
@@ -212,13 +214,13 @@ def _read_arrays(path, names=None):
         # NumPy would leave a file open that it cannot read.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names or arrays.files}
-    except Exception as error:  # whatever zipfile, zlib and NumPy say to a damaged file
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
         raise FolderError(f"the weights cannot be read ({path}, {error}); restore that file"
                           ) from None
 
 
 def _fill(network, arrays, path):
-    """Loads arrays into network, if they are all there is and all that there should be."""
+    """Loads arrays into network. FolderError unless names, shapes and dtypes are the network's."""
     chainer = chainer_cpu.chainer  # loaded only now: --help does not wait for it
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)

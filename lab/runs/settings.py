@@ -1,7 +1,8 @@
-"""The settings of a run, as settings.json and every checkpoint have them."""
+"""The settings of a run, which settings.json and every checkpoint hold."""
 
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from os import PathLike
 from pathlib import Path
 
 from lab.runs.files import SETTINGS, FolderError, replace_file
@@ -9,28 +10,28 @@ from lab.runs.files import SETTINGS, FolderError, replace_file
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a run was told, and what it found. A default here is trainer.py's."""
+    """What a run was told, and what it found. The defaults here are trainer.py's."""
 
     # What to learn.
     digit: int | str | None = 0      # 0 to 9 or "all"; None: pictures, which are no digits
-    data: str = "auto"               # where images come from, as --data
+    data: str = "auto"               # where images come from: the value of --data
     size: int = 28                   # width and height of an image
-    sizes: str = "listing"           # the post's maps: "listing" or "comment"; at 28 alone
+    sizes: str = "listing"           # the post's maps, "listing" or "comment"; only for size 28
     # How to learn.
     epochs: int = 1000
     # Images per iteration. 100 is that of the author's script of 11 November 2016: unlike the 1000
     # of the last one before the post, it draws the post's firm zeros with today's weights
     # (docs/reproduction.md).
     batch_size: int = 100
-    recipe: str = "post"             # the name of what follows: "post", "paper" or "steady"
+    recipe: str = "post"             # "post", "paper" or "steady": the defaults of what follows
     alpha: float                     # Adam's step size
     beta1: float                     # Adam's decay rate of the mean gradient
     order: str                       # of the updates: "generator-first" or "discriminator-first"
-    weights: str                     # of the generator that is shown: "trained" or their "average"
+    weights: str                     # the generator's that pictures show: "trained" or "average"
     z_dim: int = 100                 # length of the latent vector z
     seed: int = 0                    # of NumPy's global random stream
-    start_from: str | None = None    # the run that the networks are from; None: from the seed
-    start_epoch: int | None = None   # and its epoch
+    start_from: str | None = None    # the run whose networks it began with; None: from the seed
+    start_epoch: int | None = None   # the epoch of those networks
     # What to keep.
     picture_every: int = 1           # epochs from picture to picture
     quality_every: int = 10          # epochs from measurement to measurement; 0: never
@@ -38,33 +39,33 @@ class Settings:
     # What was found.
     images: int                      # number of images trained on
     channels: int                    # of an image: 1 grey, 3 colour
-    data_source: str                 # where the images are from, for a caption
+    data_source: str                 # where the images are from, in words for a caption
     fingerprint: str                 # SHA-256 of the images trained on
-    environment: dict                # what the bits depend on: checkpoint.environment(), processes
-    real_figures: dict = field(default_factory=dict)  # of real images; empty if nothing is measured
+    environment: dict                # checkpoint.environment(), and the number of processes
+    real_figures: dict = field(default_factory=dict)  # of held-out images; empty: not measured
 
     @property
-    def caption(self):
+    def caption(self) -> str:
         """What the run is trained on, in a phrase for a picture."""
-        if self.digit is None:  # not the folder's name: the letters have not every language's
+        if self.digit is None:  # not the folder's name: the font lacks many letters
             return f"{self.images:,} pictures"
         digits = "all digits" if self.digit == "all" else f"digit {self.digit}"
         return f"{digits}, {self.data_source}"
 
     @property
-    def iterations(self):
-        """Per epoch; images that fill no batch are left out."""
+    def iterations(self) -> int:
+        """Iterations per epoch; images that fill no batch are left out."""
         return self.images // self.batch_size
 
-    def to_values(self):
-        """A dict of plain values, for JSON."""
+    def to_values(self) -> dict:
+        """Returns a dict of plain values, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_values(cls, values, path):
-        """The settings in a dict from JSON, of this version or an earlier one.
+        """Reads settings from a dict from JSON, of this version or an earlier one.
 
-        path: of the file they are from. FolderError names it, and the key that is missing or wrong.
+        path: the file that the dict is from. FolderError names it, and the missing or wrong key.
         """
         values = _bring_up_to_date(values)
         for key in fields(cls):
@@ -81,22 +82,22 @@ DEFAULTS = {key.name: key.default for key in fields(Settings) if key.default is 
 
 
 def _bring_up_to_date(values):
-    """Adds what earlier versions did not write: then it had this one value."""
+    """Adds the keys that earlier versions did not write, with the one value that they had."""
     environment = {"project": "before 1.0.0", "processes": 1, **values.get("environment", {})}
     return {"size": 28, "order": "generator-first", "weights": "trained", "real_figures": {},
             "start_from": None, "start_epoch": None, **values, "environment": environment}
 
 
-def write_settings(folder, settings):
+def write_settings(folder: str | PathLike, settings: Settings) -> None:
     """Writes settings.json."""
     text = json.dumps(settings.to_values(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # Bytes in a folder's name that are no UTF-8 become JSON's \\udcff, which reads back the same.
+    # Bytes in a folder's name that are not UTF-8 become JSON's \\udcff, and read back the same.
     data = text.encode("utf-8", "backslashreplace")
     replace_file(Path(folder) / SETTINGS, lambda file: file.write(data))
 
 
-def read_settings(folder):
-    """The Settings of the run in folder. FolderError if there is no run."""
+def read_settings(folder: str | PathLike) -> Settings:
+    """Reads the settings of the run in folder. FolderError if there is none."""
     path = Path(folder) / SETTINGS
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
