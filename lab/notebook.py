@@ -1,4 +1,4 @@
-"""The front door for people: a run's networks, tables and pictures from Python.
+"""Opens a run from Python: its networks, tables and pictures.
 
     run = lab.open_run("result")
     run.plot.samples(n=25)            a picture, which a notebook shows
@@ -8,6 +8,7 @@
 import functools
 import inspect
 import io
+import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,16 +24,16 @@ PICTURES = {name: command for name, command in COMMANDS.items()
             if Path(command.file).suffix in (".png", ".gif")}
 
 
-def open_run(folder="result"):
-    """Opens the run in a folder, finished or not. FolderError if there is none."""
+def open_run(folder: str | os.PathLike = "result") -> "Run":
+    """Opens the run in folder, finished or not. FolderError if there is none."""
     return Run(folder, read_settings(folder))
 
 
 class Run(OpenedRun):
     """A run. networks(), images(), losses() and quality() read its folder as it is now.
 
-    plot has the commands of plot.py that draw, by their names and with their flags as keywords;
-    each returns a Pillow image and leaves the folder as it is.
+    plot has the commands of plot.py that draw, with their names, and their flags as keywords. Each
+    returns a Pillow image and writes nothing to the folder.
     """
 
     def __init__(self, folder, settings):
@@ -44,7 +45,7 @@ class Run(OpenedRun):
         settings = self.settings
         try:
             done = len(self.losses()["epoch"])
-        except FolderError:  # it has no log, as those of pretrained/, or no whole epoch yet
+        except FolderError:  # no losses.csv, as in pretrained/, or no finished epoch yet
             done = None
         epochs = f"{done or 0} of {settings.epochs} epochs"
         if done is None and self.path("generator.npz").exists():
@@ -52,7 +53,7 @@ class Run(OpenedRun):
         return f"<run {self.folder}: {self.caption}; recipe {settings.recipe}; {epochs}>"
 
     def _repr_png_(self):
-        """What a notebook shows: the newest picture of the run, or some of its samples."""
+        """Returns the PNG that a notebook shows: the newest picture, or some samples."""
         try:
             return list(self.pictures().values())[-1].read_bytes()
         except FolderError:
@@ -70,7 +71,7 @@ def _drawing(command, run):
             return Image.open(io.BytesIO(path.read_bytes()))
 
     signature = inspect.signature(command.function)
-    draw.__signature__ = signature.replace(  # what help() shows
+    draw.__signature__ = signature.replace(  # for help()
         parameters=[parameter for name, parameter in signature.parameters.items()
                     if name not in ("run", "out")])
     return draw

@@ -1,7 +1,7 @@
-"""What every command says and hears. Imports none of the other rooms.
+"""Command lines: flags, messages, progress bars, signals. Imports none of the other rooms.
 
-Imported first by every script: on a Python that lacks what we need it ends the program with a line
-that names the environment, before NumPy's traceback does.
+Every script imports it first: on a Python without a package that we need, it ends the program with
+an error message that names the package, before NumPy's traceback would.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ NEEDED = ("numpy", "PIL", "tqdm", "chainer", "numba", "scipy", "sklearn", "matpl
 
 
 def from_here(path: str | os.PathLike) -> str:
-    """A path as one would type it where one is, relative if that is not longer."""
+    """Returns path relative to the current folder, or as it is if that is shorter."""
     try:
         return min(os.path.relpath(path), str(path), key=len)
     except ValueError:  # Windows: on another drive
@@ -22,7 +22,7 @@ def from_here(path: str | os.PathLike) -> str:
 
 
 def _check_variables():
-    """Ends the program where Numba would be none: its loops in Python take hours for a step."""
+    """Ends the program if Numba must not compile: in plain Python a step takes hours."""
     value = os.environ.get("NUMBA_DISABLE_JIT", "").strip()
     if value not in ("", "0"):
         script = os.path.basename(sys.argv[0]) or "python"
@@ -30,6 +30,7 @@ def _check_variables():
 
 
 def _check_environment():
+    """Ends the program if a package is missing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if not missing:
         return

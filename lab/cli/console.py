@@ -1,6 +1,6 @@
-"""What a long run says to its terminal and hears from it: messages, a progress bar, signals.
+"""Messages, a progress bar, and signals of a long run.
 
-Nobody may be listening any more: a closed terminal or pipe never stops the training.
+A closed terminal or pipe never stops the training.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 
 class _Stream:
-    """A text stream that goes quiet when its reader has gone away."""
+    """A text stream that drops its output once the reader has gone away."""
 
     def __init__(self, stream):
         self._stream = stream
@@ -39,7 +39,7 @@ class _Stream:
         try:
             getattr(self._stream, method)(*arguments)
         except (OSError, ValueError):
-            # Python flushes the real stream once more at exit: that, too, must find an open file.
+            # Python flushes the real stream again at exit, and needs an open file then, too.
             stream, self._stream = self._stream, None
             try:
                 null = os.open(os.devnull, os.O_WRONLY)
@@ -50,7 +50,7 @@ class _Stream:
 
 
 class _Lines(_Stream):
-    """For a bar that goes into a file or a pipe: every state on a line of its own."""
+    """A stream for a bar in a file or a pipe: each state of the bar becomes a line."""
 
     def write(self, text):
         if text.strip():
@@ -58,9 +58,9 @@ class _Lines(_Stream):
 
 
 class _Bar(tqdm):
-    """A bar that leaves out what the terminal has no room for, from the end."""
+    """A bar that drops its last parts where the terminal is too narrow for them."""
 
-    details = ()  # what else there is to say, in ever fewer words
+    details = ()  # texts to add, the longest first; the first that fits is shown
     _tail = ""
 
     def __str__(self):
@@ -69,21 +69,21 @@ class _Bar(tqdm):
         forms = [("{desc} |{bar:10}| {elapsed}<{remaining}, {details}", self.details),
                  ("{desc} |{bar:10}| {elapsed}<{remaining}", ("",)),
                  ("{desc} {elapsed}<{remaining}", ("",))]
-        if self.total is None:  # no end, so no bar and no time left
+        if self.total is None:  # without a known end: no bar, no time left
             forms = [("{desc} {elapsed}", ("",))]
         texts = [self.format_meter(**{**state, "bar_format": form.replace("{details}", details)})
                  for form, words in forms for details in words]
         return next((text for text in texts if len(text) < width), texts[-1][:width]) + self._tail
 
     def close(self):
-        self._tail = "  "  # covers the ^C that a terminal shows
+        self._tail = "  "  # overwrites the ^C that a terminal shows
         super().close()
 
 
 class Console:
-    """say() for stdout, warn() and error() for stderr, bar() for progress on stderr.
+    """Says messages on stdout; warnings, errors and a progress bar on stderr.
 
-    One that does not speak has nothing but errors.
+    speaks: whether it says more than errors.
     """
 
     def __init__(self, program: str, speaks: bool = True):
@@ -102,7 +102,7 @@ class Console:
 
     @contextlib.contextmanager
     def hearing(self, category: type[Warning]) -> Iterator[None]:
-        """Within it, warn() says each of Python's warnings of a category."""
+        """Passes Python's warnings of category to warn(), within the with-block."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", category)
             warnings.showwarning = lambda message, *_, **__: self.warn(message)
@@ -110,7 +110,7 @@ class Console:
 
     @contextlib.contextmanager
     def loading(self, line: str) -> Iterator[None]:
-        """Says what is loaded within it. Ctrl-C ends the program with a message and 130."""
+        """Says line. Within the with-block, Ctrl-C ends the program with a message and 130."""
         self.say(line)
         try:
             yield
@@ -126,9 +126,9 @@ class Console:
         self._err.flush()
 
     def bar(self, total: int | None, done: int, what: str, delay: float = 0) -> tqdm:
-        """A tqdm bar; in a pipe, a line every half minute. Nothing at all before delay seconds.
+        """Returns a tqdm bar; in a pipe it prints a line every half minute.
 
-        With total None, the number of steps is not known.
+        total: the number of steps, None if it is not known. The bar appears after delay seconds.
         """
         live = self._err.isatty()
         return _Bar(total=total, initial=done, desc=f"{what} {done}/{total}", dynamic_ncols=live,
@@ -138,7 +138,7 @@ class Console:
 
 @contextlib.contextmanager
 def noting_interrupts():
-    """Within it the first Ctrl-C only fills the list that it gives; a second one interrupts."""
+    """Yields a list that the first Ctrl-C fills; the second raises KeyboardInterrupt."""
     noted = []
 
     def note(*_):
@@ -157,35 +157,35 @@ def noting_interrupts():
 
 
 class Interrupted(BaseException):
-    """A signal asked to stop and nothing was at stake."""
+    """A signal asked to stop, and stopping at once loses nothing."""
 
     @property
     def number(self) -> int:
-        """The signal's."""
+        """The number of the signal."""
         return self.args[0]
 
 
 class Signals:
-    """Stops by SIGINT, SIGTERM and SIGHUP: at once, or after defer() at the next safe point.
+    """Handles SIGINT, SIGTERM and SIGHUP within a with-block.
 
-    Within the with-block the first signal raises Interrupted, or after defer() is only noted in
-    .received. A second one ends the process on the spot.
+    The first signal raises Interrupted; after defer(), it only sets received. A second one ends
+    the process at once.
     """
 
     def __init__(self):
-        self.received = None
+        self.received = None  # the number of the first signal
         self._deferred = False
+        self._handlers = {}   # those of before, by number
 
     def __enter__(self):
         names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-        self._before = {}
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
-                self._before[number] = signal.signal(number, self._handle)
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+                self._handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_):
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _handle(self, number, _frame):
@@ -196,11 +196,11 @@ class Signals:
             raise Interrupted(number)
 
     def defer(self):
-        """From here on a signal waits in .received."""
+        """From now on, a signal only sets received."""
         self._deferred = True
 
     def stop_at_once(self):
-        """From here on a signal raises Interrupted; one that waits does so now."""
+        """From now on, a signal raises Interrupted; one that was deferred does so now."""
         self._deferred = False
         if self.received is not None:
             raise Interrupted(self.received)

@@ -1,4 +1,4 @@
-"""What all our command lines have in common: one line for a bad flag, and types of flags."""
+"""What our command lines share: a parser, flags of several commands, types of flags."""
 
 import argparse
 import math
@@ -14,10 +14,10 @@ class Choice(NamedTuple):
     """A flag that several commands have."""
 
     choices: tuple
-    words: str
+    words: str  # for --help
 
 
-# Which of a run's networks are drawn with, or measured.
+# They choose the networks of a run to draw with, or to measure.
 WEIGHTS = Choice(("trained", "average"),
                  "the generator's, as they were trained or their average over the last iterations "
                  "(default: what the run's recipe shows)")
@@ -26,10 +26,10 @@ EPOCH = Choice(("newest", "best"),
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, where argparse prints the usage first.
+    """Says what is wrong in one error message, without argparse's usage before it.
 
-    One that does not speak leaves words and exit code to another process. From its construction on,
-    stdout and stderr write "?" for a letter that the terminal's encoding lacks.
+    speaks: whether it prints and sets the exit code; another process does so if not. Once a Parser
+    exists, stdout and stderr write "?" for a letter that the terminal's encoding lacks.
     """
 
     speaks = True
@@ -62,7 +62,7 @@ class _Version(argparse.Action):
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
-    """The type of a flag that takes whole numbers from low to high."""
+    """Returns the type of a flag that takes whole numbers from low to high."""
     def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low or (
                 high is not None and int(text) > high):
@@ -73,7 +73,10 @@ def whole(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def number(allowed: str, accept: Callable[[float], bool]) -> Callable[[str], float]:
-    """The type of a flag that takes finite numbers for which accept says yes; allowed in words."""
+    """Returns the type of a flag that takes finite numbers that accept() accepts.
+
+    allowed: these numbers, in words for the error message.
+    """
     def parse(text: str) -> float:
         try:
             value = float(text)

@@ -1,4 +1,4 @@
-"""Which folders are the project's own, and no place for a user's files."""
+"""Knows the project's own folders, in which no run may write."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ FOLDERS = (".git", "benchmarks", "chainer_cpu", "docs", "lab", "pretrained", "st
 def is_own(folder: str | os.PathLike) -> bool:
     """Whether folder is the project's, or one of its own folders, or in one of them.
 
-    What users add beside them, such as result/ or my-pictures/, is theirs.
+    Folders that users add beside them, such as result/ or my-pictures/, are not.
     """
     path = Path(folder).resolve()
     return path == ROOT or any(path.is_relative_to(own) for own in folders())

@@ -9,20 +9,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @functools.cache
-def version():
-    """The number in pyproject.toml, with the commit in a git checkout: "1.0.0+38bae8123.dirty".
+def version() -> str:
+    """Returns the number in pyproject.toml, in a git checkout with the commit.
 
-    "dirty" says that files differ from the commit.
+    For example "1.0.0+38bae8123.dirty", where "dirty" says that files differ from the commit.
     """
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    number = re.search(r'^version = "(.+)"$', text, re.MULTILINE)[1]
+    (number,) = re.findall(r'^version = "(.+)"$', text, re.MULTILINE)
     commit = _commit()
     return f"{number}+{commit}" if commit else number
 
 
 def _commit():
-    """What git calls the files here, or an empty string where nobody can say."""
-    if not (ROOT / ".git").exists():  # git itself would go on to look in the folders above
+    """Returns the commit as git describes it, or "" without git or a checkout."""
+    if not (ROOT / ".git").exists():  # git would search the folders above
         return ""
     try:
         found = subprocess.run(

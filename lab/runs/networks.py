@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def parts_of(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             if key.startswith(tuple(map(part, NETWORKS)))}
 
 
-def write_networks(folder: Path, state: dict[str, np.ndarray], prefix: str = "") -> None:
+def write_networks(folder: Path, state: dict[str, Any], prefix: str = "") -> None:
     """Writes files.NETWORKS from a trainer's state, with prefix before their names.
 
     With a prefix, each file also holds the "epoch" of the state.
