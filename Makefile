@@ -33,8 +33,9 @@ CHECKS = \
   test_plot.py::test_samples_are_as_many_as_asked_for_in_the_run_or_elsewhere \
   test_pretrained.py::test_it_draws_zeros
 check: .venv/ready-to-test
-	@echo "Fast functions beside Chainer's own; weights, gradients and losses beside those of 2016;"
-	@echo "a run of three epochs, resumed to the same bytes; its pictures; zeros from pretrained/."
+	@echo "Fast functions beside Chainer's own; weights, gradients and losses beside those"
+	@echo "of 2016; a run of three epochs, resumed to the same bytes; its pictures; zeros"
+	@echo "from pretrained/."
 	@echo "Half a minute, and once about half a minute more to compile:"
 	@$(BIN)/python -m pytest --quiet $(addprefix tests/,$(CHECKS))
 	@echo "It works here. make test asks everything."
@@ -45,7 +46,7 @@ lint: .venv/ready-to-test
 
 test-faults: .venv/ready-to-test
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py \
-	  tests/test_fuzz.py tests/test_links.py tests/test_time_to_picture.py
+	  tests/test_fuzz.py tests/test_links.py tests/test_best.py tests/test_time_to_picture.py
 
 # PyTorch gets an environment of its own. Some indexes have no CPU build of it for every Python: then
 # the benchmark says so and goes without.

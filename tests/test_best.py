@@ -84,18 +84,20 @@ def test_the_best_so_far_is_in_the_checkpoint_when_its_files_are_newer_or_lost(c
     assert result(short) == result(long)
 
 
-def test_killed_while_the_best_are_written_and_resumed_the_bytes_are_the_same(tmp_path):
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=() if name == files.GENERATOR else pytest.mark.faults)
+    for name in files.NETWORKS])
+def test_killed_while_the_best_are_written_and_resumed_the_bytes_are_the_same(tmp_path, name):
     """Epoch 2 is best, the checkpoints are of epochs 0 and 4: its networks are trained anew."""
     argv = [*SETTINGS[:-1], "4", "--epochs", "4", "--out"]
     assert call([*argv, tmp_path / "whole"], Calls(record=tmp_path / "calls")) == 0
     calls = (tmp_path / "calls").read_text().splitlines()
-    for name in files.NETWORKS:
-        replaced = [n for n, what in enumerate(calls, 1)
-                    if what.startswith(f"replace {files.BEST}{name}")]
-        folder = tmp_path / name
-        assert len(replaced) == 2 and call([*argv, folder], Calls(replaced[1])) == KILLED
-        assert go_on([*argv, folder], folder) == 0
-        assert result(folder) == result(tmp_path / "whole")
+    replaced = [n for n, what in enumerate(calls, 1)
+                if what.startswith(f"replace {files.BEST}{name}")]
+    folder = tmp_path / "killed"
+    assert len(replaced) == 2 and call([*argv, folder], Calls(replaced[1])) == KILLED
+    assert go_on([*argv, folder], folder) == 0
+    assert result(folder) == result(tmp_path / "whole")
 
 
 def test_a_run_that_measures_nothing_has_no_best_epoch(cli, tmp_path):
