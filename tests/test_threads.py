@@ -107,6 +107,13 @@ def test_networks_are_float32_whatever_chainers_variable_says(size):
     assert (done.stdout, done.stderr) == ("{'float32'}\n", "")
 
 
+def test_a_dtype_that_chainer_does_not_have_is_one_line():
+    done = subprocess.run([sys.executable, "trainer.py"], cwd=ROOT, text=True, capture_output=True,
+                          env={**os.environ, "CHAINER_DTYPE": "float8"})
+    assert (done.returncode, done.stderr) == (
+        1, "trainer.py: error: Chainer has no such dtype (CHAINER_DTYPE, float8); unset it\n")
+
+
 @pytest.mark.parametrize("program, said", [
     (["trainer.py", "--help"], "trainer.py: error: nothing can be compiled (NUMBA_DISABLE_JIT, 1)"),
     (["-c", "from chainer_cpu import functions"], "SettingError: NUMBA_DISABLE_JIT is '1', not 0"),

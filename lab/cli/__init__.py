@@ -22,11 +22,16 @@ def from_here(path: str | os.PathLike) -> str:
 
 
 def _check_variables():
-    """Ends the program if Numba must not compile: in plain Python a step takes hours."""
+    """Ends the program if Numba must not compile (in plain Python a step takes hours), or if
+    Chainer would end it with a traceback.
+    """
+    script = os.path.basename(sys.argv[0]) or "python"
     value = os.environ.get("NUMBA_DISABLE_JIT", "").strip()
     if value not in ("", "0"):
-        script = os.path.basename(sys.argv[0]) or "python"
         sys.exit(f"{script}: error: nothing can be compiled (NUMBA_DISABLE_JIT, {value}); unset it")
+    value = os.environ.get("CHAINER_DTYPE", "float32")
+    if value not in ("float16", "float32", "float64", "mixed16"):
+        sys.exit(f"{script}: error: Chainer has no such dtype (CHAINER_DTYPE, {value}); unset it")
 
 
 def _check_environment():

@@ -143,7 +143,7 @@ def ignore(folder: str | os.PathLike, drawn: Iterable[str] = (), whole: bool = F
     whole: git ignores everything in folder, because the run has made it. drawn: as of check_new.
     """
     path = Path(folder) / IGNORE
-    names = ["*"] if whole else [f"/{name}" for name in (*_OWN, *drawn, LOCK, IGNORE)]
+    names = ["*"] if whole else [f"/{name}" for name in sorted({*_OWN, *drawn, LOCK, IGNORE})]
     if not path.exists():
         text = "\n".join(names) + "\n"
         files.replace_file(path, lambda file: file.write(text.encode("utf-8")))
