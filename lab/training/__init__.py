@@ -1,1 +1,1 @@
-"""A run at work: its flags, its start or resumption, and what is kept of it."""
+"""A run at work: its flags, how it starts or goes on, and what it writes."""

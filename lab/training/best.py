@@ -1,18 +1,18 @@
-"""The best epoch of a run: the networks of the measurement with the lowest Fréchet distance."""
+"""Keeps the networks of the best epoch, that with the lowest Fréchet distance."""
 
 import numpy as np
 
 from lab.runs import files
 from lab.runs.networks import parts_of, write_networks
 
-PREFIX = "best/"  # of its arrays in a checkpoint
+PREFIX = "best/"  # of the names of its arrays in a checkpoint
 
 
 class Best:
-    """The networks of the best epoch so far, in files and in every checkpoint.
+    """Keeps the networks of the best epoch so far in files and in every checkpoint.
 
-    In checkpoints they are those of epochs that are measured in any case. The last epoch of a run
-    may be measured only because it is the last, and is not, if the run goes on after it.
+    Checkpoints hold only epochs that --quality-every measures. A run measures its last epoch, too;
+    that measurement does not count if the run is resumed with more epochs.
     """
 
     def __init__(self, folder):
@@ -20,7 +20,7 @@ class Best:
         self.arrays = {}  # for the checkpoints
 
     def keep(self, epoch, state, lasting):
-        """Keeps the networks in a trainer's state; lasting: whether in checkpoints too."""
+        """Keeps the networks in a trainer's state. lasting: whether checkpoints hold them, too."""
         arrays = {PREFIX + key: array for key, array in parts_of(state).items()}
         arrays[PREFIX + "epoch"] = np.array(epoch)
         if lasting:
@@ -28,19 +28,25 @@ class Best:
         self._write(arrays)
 
     def load(self, arrays):
-        """Takes over what a checkpoint holds of this."""
+        """Takes the best networks from the arrays of a checkpoint."""
         self.arrays = {key: array for key, array in arrays.items() if key.startswith(PREFIX)}
 
     @staticmethod
     def like(arrays, state):
-        """What a checkpoint should hold of this, by a trainer's state; {} if nothing."""
+        """Returns arrays shaped as a checkpoint's best networks should be; {} if it has none.
+
+        arrays: of the checkpoint; state: of a trainer of the same networks.
+        """
         if PREFIX + "epoch" not in arrays:
             return {}
         like = {PREFIX + key: array for key, array in parts_of(state).items()}
         return {**like, PREFIX + "epoch": np.array(0)}
 
     def restore(self, rows, epoch, state, lasting):
-        """Makes the files anew. rows: of quality.csv; epoch: that of the trainer's state."""
+        """Writes the files again, or removes them if the best networks are no longer there.
+
+        rows: of quality.csv; epoch: that of the trainer's state; lasting: as of keep.
+        """
         best = best_epoch(rows)
         if self.arrays and self.arrays[PREFIX + "epoch"] == best:
             self._write(self.arrays)
@@ -56,5 +62,8 @@ class Best:
 
 
 def best_epoch(rows):
-    """The first epoch with the lowest distance, of rows (epoch, distance, ...); None without."""
+    """Returns the first epoch with the lowest distance, or None without rows.
+
+    rows: (epoch, distance, ...), as in quality.csv.
+    """
     return min(rows, key=lambda row: row[1])[0] if rows else None

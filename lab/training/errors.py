@@ -1,8 +1,8 @@
-"""What can be wrong with a training. Each message is for the user."""
+"""Errors of a training. Each message is for the user."""
 
 
 class UsageError(Exception):
-    """What was asked cannot be done: exit code 2."""
+    """The flags ask for something impossible: exit code 2."""
 
 
 class ProcessesError(Exception):

@@ -1,4 +1,4 @@
-"""The flags of trainer.py: names, defaults, what is allowed, what they mean."""
+"""The flags of trainer.py: names, allowed values, defaults, help."""
 
 import argparse
 import re
@@ -9,8 +9,8 @@ from lab.images import source
 from lab.runs.settings import DEFAULTS
 from lab.training import processes
 
-# Adam's: Chainer's defaults, which the post's author used; Radford et al. 2015, section 4.
-# Steady is what had the best figures at equal numbers of images (docs/decisions.md).
+# post: Chainer's defaults of Adam, which the post's author used. paper: Radford et al. 2015,
+# section 4. steady: the best figures at equal numbers of images (docs/decisions.md).
 RECIPES = {
     "post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first", "weights": "trained"},
     "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first", "weights": "trained"},
@@ -19,8 +19,8 @@ RECIPES = {
 }
 # For a folder of pictures; docs/decisions.md has the figures of both recipes.
 PICTURES = {"digit": None, "recipe": "steady"}
-# For the 180 small images of a digit that are left where MNIST cannot be had: after these epochs,
-# a minute or two, they are plain zeros. The post's run makes broken shapes of them.
+# For the 180 small images of a digit that replace MNIST where it cannot be had: these epochs give
+# plain zeros in a minute or two, the post's run gives broken shapes.
 FEW = {"recipe": "steady", "epochs": 400}
 
 
@@ -45,7 +45,7 @@ def in_words(values, last):
 
 
 def parse(argv):
-    """Returns a dict of the flags that were given, and only those. Exits with 2 on a bad one."""
+    """Returns the flags in argv as a dict, without those not given. Exits with 2 on a bad one."""
     parser = Parser(
         prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -101,7 +101,7 @@ def parse(argv):
     add("--maps", dest="sizes", choices=networks.TABLE["post"].maps,
         help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its "
              "comments say, 3-4-5-10-28 (default: listing)")
-    add("--sizes", choices=networks.TABLE["post"].maps, help=argparse.SUPPRESS)  # its old name
+    add("--sizes", choices=networks.TABLE["post"].maps, help=argparse.SUPPRESS)  # its earlier name
     add("--seed", type=whole(0, 2**32 - 1), metavar="N",
         help="the same seed gives the same run (default: 0)")
 
@@ -130,8 +130,11 @@ def parse(argv):
     return given
 
 
-def complete(given, pictures=False):
-    """What a new run is told: the flags given, then the recipe, then the defaults; a dict."""
+def complete(given: dict, pictures: bool = False) -> dict:
+    """Returns the settings of a new run: the flags given, else the recipe's, else the defaults.
+
+    pictures: whether the images are pictures, whose defaults are others.
+    """
     defaults = {**DEFAULTS, **PICTURES} if pictures else DEFAULTS
     recipe = RECIPES[given.get("recipe", defaults["recipe"])]
     return {**defaults, **recipe, **{key: value for key, value in given.items()

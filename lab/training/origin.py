@@ -1,4 +1,4 @@
-"""--start-from: a new run whose networks begin as those of another run."""
+"""--start-from: a new run begins with the networks of another run."""
 
 from typing import NamedTuple
 
@@ -7,22 +7,24 @@ from lab.networks import POST_SIZE
 from lab.runs.files import NETWORKS
 from lab.runs.networks import part
 from lab.runs.opened import Missing, open_run
+from lab.runs.settings import Settings
 from lab.training.errors import UsageError
 
 
 class Origin(NamedTuple):
-    """The networks that a run begins with, and where they are from."""
+    """The networks that a run begins with, and the run that they are from."""
 
     folder: str
     epoch: int
-    settings: object  # of the run that they are from
-    arrays: dict      # as in a trainer's state, some of the networks
+    settings: Settings
+    arrays: dict        # those of the networks, as in a trainer's state
 
 
 def read(folder, epoch="newest"):
-    """The Origin in a run's folder, of its epoch "newest" or "best". FolderError if there is none.
+    """Reads the Origin from a run's folder. FolderError if there is none.
 
-    A run with either the trained generator or its average begins both with that one.
+    epoch: "newest" or "best". Where the folder has only one of the trained generator and its
+    average, both begin as that one.
     """
     run, found, missing = open_run(folder), {}, None
     for weights in "average", "trained":
@@ -44,10 +46,10 @@ def read(folder, epoch="newest"):
 
 
 def fit(origin, given, pictures):
-    """What a new run takes over: the settings of its networks, a dict.
+    """Returns the settings that a new run takes from origin: those of its networks, a dict.
 
     given: the flags; pictures: whether the images are pictures, of any size. Raises UsageError if
-    they mean other networks.
+    the flags mean other networks.
     """
     given = given if pictures else {**given, "size": POST_SIZE}
     settings = {name: getattr(origin.settings, name) for name in ("size", "sizes", "z_dim")}
@@ -61,7 +63,7 @@ def fit(origin, given, pictures):
 
 
 def check_channels(origin, channels):
-    """Raises UsageError if the images have other channels than the networks."""
+    """Raises UsageError unless the networks of origin draw as many channels as the images have."""
     words = {1: "grey", 3: "colour"}
     own = origin.settings.channels
     if channels != own:
@@ -71,7 +73,7 @@ def check_channels(origin, channels):
 
 
 def load(origin, *networks):
-    """Begins a generator, a discriminator and an average as those of origin."""
+    """Loads origin into a generator, a discriminator and an average of the generator."""
     for name, network in zip(NETWORKS, networks, strict=True):
         own = {key.removeprefix(part(name)): array for key, array in origin.arrays.items()
                if key.startswith(part(name))}

@@ -1,10 +1,10 @@
-"""One run on several processes, on one host or many: all that this project knows of MPI.
+"""Runs one training on several processes, on one host or many; only this module knows MPI.
 
     mpiexec -n 2 python trainer.py --digit all
 
-Every process draws the same random numbers and takes its share of every batch. Sums over the whole
-batch, of losses, gradients and batch statistics, are made by ChainerMN, which comes with Chainer;
-then each process makes the same update. The first process alone sees the folder of the run.
+Every process draws the same random numbers and takes its share of every batch. ChainerMN, which
+comes with Chainer, sums losses, gradients and batch statistics over the whole batch; then each
+process makes the same update. Only the first process sees the folder of the run.
 """
 
 import importlib.util
@@ -35,28 +35,32 @@ TO_MEET, TO_ANSWER = 60, 300
 
 
 class Alone:
-    """The only process of a run: nothing to share, nobody to ask."""
+    """The only process of a run.
+
+    It has the methods of Processes; those that share or wait do nothing here.
+    """
 
     number, size, hosts = 0, 1, 1
-    command = []  # what starts as many, before the program: a list of words
-    options = ""  # what command leaves out, in words
+    command: list[str] = []  # the words before the program that start as many processes
+    options = ""             # what command leaves out, in words
+    _shared_error = None     # the exception that every process raises
 
-    def share(self, batch_size):
-        """The rows of a batch that are this process's: a slice, empty for none."""
+    def share(self, batch_size: int) -> slice:
+        """Returns this process's rows of a batch; the slice may be empty."""
         return slice(0, batch_size)
 
     def connect(self, *networks):
         """Lets the networks' batch normalization see the whole batch."""
 
     def allreduce(self, array):
-        """The sum of the processes' arrays, float32 or float64 of one shape, the same on all."""
+        """Returns the sum of the processes' arrays, float32 or float64 of one shape."""
         return array
 
     def add_gradients(self, network):
-        """Makes every parameter's grad the sum of the processes' ones."""
+        """Replaces every parameter's grad by its sum over the processes."""
 
     def agree_on_signal(self, received):
-        """Returns the signal to stop that any process has received, or None; the same on all."""
+        """Returns to every process the signal that any of them has received, or None."""
         return received
 
     def on_first(self, function, *arguments):
@@ -64,28 +68,28 @@ class Alone:
         return function(*arguments)
 
     def on_every(self, function, *arguments):
-        """Calls function on every process; what it raises on one, it raises on all."""
+        """Calls function on every process; an exception on one is raised on all."""
         return function(*arguments)
 
     def gather(self, value):
-        """(host, value) of every process: a list."""
+        """Returns a list of (host, value), one of each process."""
         return [(socket.gethostname(), value)]
 
     def wait(self):
         """Waits until all processes are here."""
 
     def is_everywhere(self, error):
-        """Whether the other processes are raising the same."""
-        return False
+        """Whether every process raises error."""
+        return error is not None and error is self._shared_error
 
     def name(self):
-        """This process, in words for a message; empty for the first."""
+        """Returns the name of this process for a message; empty for the first."""
         return ""
 
     def abort(self, unforeseen, code):
-        """Ends all processes with code; an error that nobody foresaw is shown before.
+        """Ends all processes with code. Shows unforeseen, an exception or None, before.
 
-        A process alone has nobody to end, and goes on to do as it would.
+        Does nothing for a process alone, which ends by itself.
         """
 
 
@@ -93,7 +97,7 @@ ALONE = Alone()
 
 
 class Processes(Alone):
-    """The processes that mpiexec has started, from the first, number 0, to the last."""
+    """The processes that mpiexec has started together; the first is number 0."""
 
     def __init__(self, communicator, patience):
         self._chainermn, self._mpi = communicator, communicator.mpi_comm
@@ -104,7 +108,6 @@ class Processes(Alone):
         self.command = [_starter(), *([f"--mpi={protocol}"] if protocol else []),
                         "-n", str(self.size)]
         self.options = f"with the same other options of {_starter()}"
-        self._shared_error = None
 
     def share(self, batch_size):
         begin, end = (batch_size * n // self.size for n in (self.number, self.number + 1))
@@ -121,8 +124,8 @@ class Processes(Alone):
             return self._chainermn.allreduce(array)
 
     def add_gradients(self, network):
-        # One sum over all of them: a network's small arrays would each cost a message's delay. They
-        # go in the order in which the parameters lie in memory, which is the same on all processes.
+        # Sums all in one message, for each costs a delay. The values go in the order in which they
+        # lie in memory, which is the same on all processes.
         parameters = [parameter for _, parameter in sorted(network.namedparams())]
         orders = [np.argsort([-stride for stride in parameter.array.strides], kind="stable")
                   for parameter in parameters]
@@ -146,7 +149,7 @@ class Processes(Alone):
         return self._take(self._chainermn.bcast_obj(outcome))
 
     def on_every(self, function, *arguments):
-        # One process of each host goes first: what it downloads, the others find.
+        # One process of each host goes first: the others find what it has downloaded.
         leads = self._chainermn.intra_rank == 0
         outcome = _outcome(function, arguments) if leads else None
         self.wait()
@@ -170,9 +173,6 @@ class Processes(Alone):
             raise error
         return result
 
-    def is_everywhere(self, error):
-        return error is self._shared_error
-
     def name(self):
         return f" ({_name()})" if self.number else ""
 
@@ -183,7 +183,7 @@ class Processes(Alone):
         self._mpi.Abort(code)
 
     def check(self):
-        """Raises ProcessesError unless the processes hear each other: a sum that is known."""
+        """Raises ProcessesError unless the processes compute a known sum."""
         expected = self.size * (self.size + 1) // 2
         for length in 1, 1 << 18:  # short and long messages go different ways
             for found in self.allreduce(np.full(length, self.number + 1, np.float32))[[0, -1]]:
@@ -195,7 +195,7 @@ class Processes(Alone):
 
 
 class _Patience:
-    """Ends this process, with an error message, if a with-block takes longer than seconds."""
+    """Ends this process with an error message if a with-block takes longer than seconds."""
 
     def __init__(self, seconds, advice):
         self.seconds, self.advice = seconds, advice
@@ -225,7 +225,7 @@ def _name():
 
 
 def _outcome(function, arguments):
-    """(result, None) or (None, exception) of a call."""
+    """Calls function; returns (result, None) or (None, exception)."""
     try:
         return function(*arguments), None
     except BaseException as error:  # a signal's too
@@ -241,8 +241,8 @@ def _told(names):
     return next((int(os.environ[name]) for name in names if name in os.environ), None)
 
 
-def is_first():
-    """Whether this is the first process, or the only one. Known before anything is loaded."""
+def is_first() -> bool:
+    """Whether this is the first process, or the only one. Needs nothing loaded."""
     return not _told((*_NUMBER, "SLURM_PROCID") if _by_srun() else _NUMBER)
 
 
@@ -255,11 +255,11 @@ def _starter():
     return "srun" if _by_srun() else "mpiexec"
 
 
-def join():
-    """The processes that mpiexec has started together with this one; ALONE without it.
+def join() -> Alone:
+    """Returns the processes that mpiexec has started, or ALONE without it.
 
-    Raises ProcessesError if they cannot work together. The cores of a host are shared out among its
-    processes, unless OMP_NUM_THREADS says otherwise.
+    Raises ProcessesError if they cannot work together. Shares a host's cores among its processes,
+    unless OMP_NUM_THREADS is set.
     """
     started = _told(_SIZE)
     if _told(_NUMBER) is None:
@@ -270,7 +270,7 @@ def join():
     if importlib.util.find_spec("mpi4py") is None:
         _refuse(f"{_starter()} has started us, but mpi4py is not installed here (Python, "
                 f"{sys.executable}); python -m pip install mpi4py")
-    _ = chainer_cpu.chainer  # first: with the shims
+    from chainer_cpu import chainer  # noqa: F401, PLC0415 (before chainermn: with the shims)
     try:
         _start_mpi()
         import chainermn  # noqa: PLC0415 (asked for by mpiexec alone)
@@ -291,14 +291,14 @@ def join():
 
 
 def _refuse(message):
-    """Raises ProcessesError. The first process of a host says what is the same for all of it."""
+    """Raises ProcessesError in the first process of a host; ends the others silently."""
     if _told(_NUMBER_ON_HOST):
         sys.exit(0)
     raise ProcessesError(message)
 
 
 def _start_mpi():
-    """Starts MPI, unless its library is another than that of the mpiexec that has started us.
+    """Starts MPI. Refuses a library other than that of the mpiexec that has started us.
 
     MPICH's library ends the program itself when Open MPI's mpiexec has started it.
     """
@@ -321,7 +321,7 @@ def _start_mpi():
 
 
 def _right_mpi():
-    """The MPI that understands what has started us, or None where that may be either."""
+    """Returns the MPI whose starter has started us, or None where it may be either."""
     if "OMPI_COMM_WORLD_RANK" in os.environ:
         return "Open MPI"
     return "MPICH" if "PMI_RANK" in os.environ else None

@@ -25,42 +25,43 @@ from lab.runs.settings import write_settings
 from lab.training import words
 from lab.training.best import Best, best_epoch
 
-# Whoever looks at the page of a run sees new epochs about as soon as they are there; writing it
-# takes some hundredths of a second.
+# Those who look at the page see new epochs nearly at once; writing it takes some hundredths of a
+# second.
 SECONDS_PER_PAGE = 2
 
-# Of the figures in checkpoints that do not name them.
+# The columns of the figures in checkpoints of earlier versions, which do not name them.
 EARLIER_COLUMNS = ("epoch", "frechet", "precision", "recall", "digit_share", "diversity", "nearest")
 
 
 class Run:
-    """A run and its folder: pictures, log and checkpoints of a Trainer at work."""
+    """A run at work: trains a Trainer and writes pictures, log, figures and checkpoints."""
 
     def __init__(self, folder, settings, images, trainer, console, signals, sample_grid):
-        """images: of all digits, or pictures. trainer: untrained, of the settings.
+        """images: of all digits, or pictures. trainer: with the untrained networks of settings.
 
         sample_grid draws the picture of an epoch, as plot.sample_grid does.
         """
         self.sample_grid = sample_grid
         self.folder, self.settings, self.trainer = folder, settings, trainer
-        self.console, self.signals, self.x = console, signals, images.of(settings.digit)
+        self.console, self.signals = console, signals
+        self.images = images.of(settings.digit)
         self.judge = self._make_judge(images)
         if self.judge:
-            # Beside the figures of the samples: what a perfect generator would get.
+            # To compare with the samples' figures: a perfect generator would get these.
             real = {name: round(value, 4) for name, value in self.judge.reference_real().items()
                     if math.isfinite(value)}
             self.settings = replace(settings, real_figures=real)
         self.opened = OpenedRun(folder, self.settings)
-        # The pictures' own random stream: the training's must not notice them.
+        # Pictures have a random stream of their own, so that they leave the training's alone.
         stream = np.random.default_rng(settings.seed)
         self.z = stream.uniform(-1, 1, (9, settings.z_dim)).astype(np.float32)
-        self.real = self.x[stream.permutation(len(self.x))[:9]]
+        self.real_images = self.images[stream.permutation(len(self.images))[:9]]
         self.losses, self.quality = [], []
-        self.other = figures.hidden_distance(settings.weights)
-        self.columns = (*figures.columns(settings.digit), self.other)  # of quality.csv
+        self.hidden_distance = figures.hidden_distance(settings.weights)
+        self.columns = (*figures.columns(settings.digit), self.hidden_distance)  # of quality.csv
         self.watch, self.best = Watch(), Best(folder)
-        self.is_saved = False   # whether there is a checkpoint to resume from
-        self.shown = -math.inf  # when the page was last brought up to date
+        self.is_saved = False          # whether there is a checkpoint to resume from
+        self.page_written = -math.inf  # when, by time.monotonic()
 
     def _make_judge(self, images):
         if self.settings.quality_every == 0:
@@ -72,31 +73,31 @@ class Run:
             return None
 
     def begin(self):
-        """What stands in the folder before the first epoch."""
+        """Writes what the folder holds before the first epoch."""
         self.describe()
         # The checkpoint comes first: from here on the run can be resumed, and a disk too small for
-        # it is found now and not after an hour.
+        # it stops the run now and not after an hour.
         self.save()
         self._check_room()
         self._restore_files()
 
     def _check_room(self):
         (path,) = checkpoint.paths(self.folder)
-        needed = 2 * path.stat().st_size  # the one before, and the one that is being written
+        needed = 2 * path.stat().st_size  # one stays while the next is written
         if shutil.disk_usage(self.folder).free < needed:
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, the next checkpoints need "
                           f"{needed / 1e6:.0f} MB", str(self.folder))
 
     def load(self, arrays, columns):
-        """Takes over a checkpoint, all of it checked before anything changes.
+        """Loads a checkpoint, all of it checked before anything changes.
 
-        columns: the names of the columns of its tables, {table: names}; None: as EARLIER_COLUMNS.
+        columns: {table: names of its columns}; None for EARLIER_COLUMNS.
         """
         columns = columns or {"losses": files.LOSS_COLUMNS, "quality": [
             name for name in EARLIER_COLUMNS if name in self.columns]}
         like = self._arrays(self.trainer.state())
         like["permutation"] = np.empty(arrays.get("permutation", like["permutation"]).shape, int)
-        for name in ("losses", "quality"):  # as many rows as the run has got
+        for name in ("losses", "quality"):  # the number of rows is free
             rows = arrays.get(name, like[name]).shape[:1]
             like[name] = np.empty((*rows, len(columns[name])))
         like |= self.best.like(arrays, self.trainer.state())
@@ -112,7 +113,7 @@ class Run:
         self.z, self.is_saved = arrays["z"], True
         self.losses = _rows(arrays["losses"], columns["losses"], files.LOSS_COLUMNS)
         self.quality = _rows(arrays["quality"], columns["quality"], self.columns)
-        # What was kept of an epoch only because it was the last, and is so no longer.
+        # Removes what was kept of an epoch only because it was the last: it no longer is.
         if self.trainer.epoch < self.settings.epochs:
             for name in files.NETWORKS:
                 (self.folder / name).unlink(missing_ok=True)
@@ -122,110 +123,100 @@ class Run:
                           self._is_regular("quality_every", self.trainer.epoch))
         if not self._is_due("picture_every", self.trainer.epoch):
             files.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
-        with contextlib.suppress(FolderError):  # there may be none
+        with contextlib.suppress(FolderError):  # no pictures
             for epoch, path in self.opened.pictures().items():
                 if epoch > self.settings.epochs:
                     path.unlink()
         self._restore_files()
 
     def _restore_files(self):
-        """Brings the folder to the state of the trainer: what came later is made again."""
+        """Brings the folder to the state of the trainer; what came later will be made again."""
         claim.ignore(self.folder, commands.LEFT)
         write_settings(self.folder, self.settings)
         files.write_table(self.folder / files.LOSSES, files.LOSS_COLUMNS, self.losses)
         if self.judge:
             files.write_table(self.folder / files.QUALITY, self.columns, self.quality)
         epoch, iteration = self.trainer.epoch, self.trainer.iteration
-        if epoch == iteration == 0 or epoch >= self.settings.epochs:  # as if it had been planned so
+        if epoch == iteration == 0 or epoch >= self.settings.epochs:  # as in a run that was to end here
             if not files.picture(self.folder, epoch).exists():
-                self.draw()
+                self.write_picture()
             if not any(row[0] == epoch for row in self.quality):
                 self.measure()
         for row in [(0, *[math.nan] * 5), *self.losses]:
-            self._look(row)  # what it may say to this has been said
-        self.show()
+            self._update_watch(row)  # the run has said these warnings before
+        self.write_page()
 
     def train(self):
-        """Trains to the last epoch. Returns the exit code.
-
-        A signal stops it after the iteration that is going on; while that has to be compiled, which
-        takes long, at once. Then what this iteration has done is lost, and is done again.
-        """
-        trainer, settings = self.trainer, self.settings
-        begun, first = time.perf_counter(), trainer.epoch
-        signal = None
-        total = done = 0  # iterations of this process, in all and in the epoch
-        self.signals.defer()
-        with (chainer_cpu.before_compiling(self.signals.stop_at_once),
-              self.console.bar(settings.epochs, trainer.epoch, "epoch") as bar):
-            epoch_begun = time.perf_counter()
-            for means in trainer.steps(self.x, settings.epochs, settings.batch_size):
-                self.signals.defer()
-                total, done = total + 1, done + 1
-                if means:
-                    # Resumed within an epoch, it counts as if all of it had been done at this pace.
-                    seconds = (time.perf_counter() - epoch_begun) * self.settings.iterations / done
-                    epoch_begun, done = time.perf_counter(), 0
-                    self.record(means, seconds)
-                    rate = self.settings.iterations * settings.batch_size / seconds
-                    bar.details = words.progress(means[0], means[1], rate)
-                bar.set_description_str(f"epoch {trainer.epoch}/{settings.epochs}",
-                                        refresh=False)
-                bar.update(trainer.epoch + trainer.iteration / self.settings.iterations - bar.n)
-                signal = trainer.processes.agree_on_signal(self.signals.received)
-                if signal and trainer.epoch < settings.epochs:
-                    break
-        if trainer.epoch < settings.epochs:
+        """Trains to the last epoch, or until a signal. Returns the exit code."""
+        begun, epoch_before = time.perf_counter(), self.trainer.epoch
+        with self.console.bar(self.settings.epochs, epoch_before, "epoch") as bar:
+            pace = _Pace(self.settings.iterations)
+            signal = train(self.images, self.settings, self.trainer, self.signals,
+                           functools.partial(self._after_iteration, bar, pace))
+        if signal:
             return self.stop(signal)
-        return self.finish(time.perf_counter() - begun, trainer.epoch - first, total)
+        return self.finish(time.perf_counter() - begun, self.trainer.epoch - epoch_before,
+                           pace.total)
+
+    def _after_iteration(self, bar, pace, means):
+        """Records an epoch that has ended, and updates the bar. means: as steps() yields them."""
+        trainer, settings = self.trainer, self.settings
+        pace.count()
+        if means:
+            seconds = pace.end_epoch()
+            self.record(means, seconds)
+            rate = settings.iterations * settings.batch_size / seconds
+            bar.details = words.progress(means[0], means[1], rate)
+        bar.set_description_str(f"epoch {trainer.epoch}/{settings.epochs}", refresh=False)
+        bar.update(trainer.epoch + trainer.iteration / settings.iterations - bar.n)
 
     def record(self, means, seconds):
-        """Keeps what an epoch has brought: picture, then log, then checkpoint."""
+        """Writes an epoch's picture, then its row of the log, then a checkpoint, as are due."""
         epoch = self.trainer.epoch
         if self._is_due("picture_every", epoch):
-            self.draw()
+            self.write_picture()
         loss_gen, loss_dis, prob_real, prob_generated = means
         row = (epoch, loss_gen, loss_dis, round(seconds, 3), prob_real, prob_generated)
         files.append_row(self.folder / files.LOSSES, row)
         self.losses.append(row)
         if self._is_due("quality_every", epoch):
             self.measure()
-        for line in self._look(row):
-            self.console.warn(line)
-        due = self._is_due("checkpoint_every", epoch)
-        if due:
+        for warning in self._update_watch(row):
+            self.console.warn(warning)
+        save = self._is_due("checkpoint_every", epoch)
+        if save:
             self.save()
-        if due or time.monotonic() > self.shown + SECONDS_PER_PAGE:
-            self.show()
+        if save or time.monotonic() > self.page_written + SECONDS_PER_PAGE:
+            self.write_page()
 
-    def _look(self, row):
-        """Shows the watch an epoch's row of losses.csv, and its figures if it was measured."""
+    def _update_watch(self, row):
+        """Passes a row of losses.csv to the watch, with the epoch's figures. Returns warnings."""
         epoch, _, loss_dis, _, prob_real, prob_generated = row
         measured = next((dict(zip(self.columns[1:], values, strict=True)) for number, *values in
                          reversed(self.quality) if number == epoch), None)
         return self.watch.update(epoch, loss_dis, prob_real, prob_generated, measured)
 
     def _is_due(self, name, epoch):
-        """Whether epoch is one of every settings[name], or the last."""
+        """Whether epoch is a multiple of the setting name, or the last epoch."""
         return epoch == self.settings.epochs or self._is_regular(name, epoch)
 
     def _is_regular(self, name, epoch):
-        """Whether epoch is one of every settings[name]."""
+        """Whether epoch is a multiple of the setting name, which is 0 for never."""
         every = getattr(self.settings, name)
         return every > 0 and epoch % every == 0
 
     @property
-    def _gens(self):
-        """The generator that the recipe shows, and the one that it does not."""
+    def _generators(self):
+        """The generator that the run shows, and the one that it does not."""
         gens = self.trainer.gen, self.trainer.average
         return gens if self.settings.weights == "trained" else gens[::-1]
 
     def measure(self):
-        """Keeps the figures of quality, if there are any."""
+        """Writes the figures of quality, if the run measures any."""
         if self.judge:
-            shown, other = (self.judge.sample(gen) for gen in self._gens)
+            shown, hidden = (self.judge.sample(gen) for gen in self._generators)
             measured = self.judge.measure(shown)
-            measured[self.other] = self.judge.measure(other, ["frechet"])["frechet"]
+            measured[self.hidden_distance] = self.judge.measure(hidden, ["frechet"])["frechet"]
             row = (self.trainer.epoch, *(measured[name] for name in self.columns[1:]))
             files.append_row(self.folder / files.QUALITY, row)
             self.quality.append(row)
@@ -233,14 +224,14 @@ class Run:
                 self.best.keep(row[0], self.trainer.state(),
                                self._is_regular("quality_every", row[0]))
 
-    def draw(self):
-        """The picture of this epoch, and before the first one that of the real images."""
+    def write_picture(self):
+        """Draws the picture of this epoch, and before the first epoch that of real images."""
         epoch, caption = self.trainer.epoch, self.settings.caption
         display_range = networks.display_range(self.settings)
         if epoch == 0:
-            self.sample_grid(self.real, None, self.folder / files.REAL,
+            self.sample_grid(self.real_images, None, self.folder / files.REAL,
                              title=f"real images, {caption}", display_range=display_range)
-        images = dcgan.generate(self._gens[0], self.z)
+        images = dcgan.generate(self._generators[0], self.z)
         self.sample_grid(images, dcgan.probability_of_real(self.trainer.dis, images),
                          files.picture(self.folder, epoch), title=f"epoch {epoch}, {caption}",
                          display_range=display_range)
@@ -251,7 +242,7 @@ class Run:
                 "quality": _table(self.quality, self.columns)}
 
     def save(self):
-        """Writes a checkpoint, unless NaN or infinity has got into it."""
+        """Writes a checkpoint. Raises CheckpointError if the state holds NaN or infinity."""
         trainer = self.trainer
         state = trainer.state()
         try:
@@ -267,41 +258,41 @@ class Run:
             "columns": {"losses": files.LOSS_COLUMNS, "quality": self.columns}})
         self.is_saved = True
 
-    def show(self, going=True):
+    def write_page(self, going=True):
         """Brings the page up to date. going: whether the run goes on."""
-        self._try(functools.partial(page.write_for, going=going))
-        self.shown = time.monotonic()
+        self._write_or_warn(functools.partial(page.write_for, going=going))
+        self.page_written = time.monotonic()
 
-    def _try(self, write):
-        """Writes a page. One that cannot be written, for others are at its files, ends no run."""
+    def _write_or_warn(self, write):
+        """Writes a page; warns where its files are in use or missing, which ends no run."""
         try:
             write(self.opened)
-        # Pictures were taken away; or on Windows a browser reads what is to be replaced.
+        # Somebody has removed pictures; or, on Windows, a browser is reading the page.
         except (FolderError, PermissionError) as error:
             self.console.warn(error)
 
     def describe(self):
-        """Says what is about to run, before anything that takes a while."""
+        """Says what is about to run."""
         for line in words.description(self.settings, self.trainer, self.folder):
             self.console.say(line)
 
     def stop(self, signal):
-        """Saves and says how to go on. Returns the exit code for the signal."""
+        """Saves the run and says how to go on. Returns the exit code of signal."""
         self.save()
-        self._try(play.write)
-        self.show(going=False)
+        self._write_or_warn(play.write)
+        self.write_page(going=False)
         command = words.command_to_resume(self.folder, self.trainer.processes.command)
         self.console.say(words.stopped(self.folder, self.trainer.epoch, command,
                                        self.trainer.processes.options))
         return 128 + signal
 
     def finish(self, seconds, epochs, iterations):
-        """Leaves the networks in the folder and says what there is to see. Returns 0.
+        """Writes the networks and says what there is to see. Returns 0.
 
-        seconds, epochs, iterations: those of this process.
+        seconds, epochs, iterations: what this process has trained.
         """
         write_networks(self.folder, self.trainer.state())
-        self._try(play.write)
+        self._write_or_warn(play.write)
         if epochs:
             rate = iterations * self.settings.batch_size / seconds
             self.console.say(words.done(epochs, seconds, rate))
@@ -314,30 +305,51 @@ class Run:
         return 0
 
 
-def follow(x, settings, trainer, signals):
-    """Trains as Run.train does in a process that is not the first: all that is kept, it keeps.
+def train(images, settings, trainer, signals, after_iteration=lambda means: None):
+    """Trains to the last epoch, or until a signal to any process. Returns the signal, or None.
 
-    Returns the exit code.
+    after_iteration: takes what trainer.steps() yields. A signal stops the training after the
+    iteration that is going on; while that compiles, which takes long, at once. Then this
+    iteration's work is lost, and is done again.
     """
     signals.defer()
     with chainer_cpu.before_compiling(signals.stop_at_once):
-        for _ in trainer.steps(x, settings.epochs, settings.batch_size):
+        for means in trainer.steps(images, settings.epochs, settings.batch_size):
             signals.defer()
+            after_iteration(means)
             signal = trainer.processes.agree_on_signal(signals.received)
             if signal and trainer.epoch < settings.epochs:
-                return 128 + signal
-    return 0
+                return signal
+    return None
 
 
-def _rows(table, names, wanted):
-    """The rows of a table with such columns, as tuples of the wanted ones; NaN where it has none.
+class _Pace:
+    """Counts the iterations of this process and measures the seconds of its epochs."""
+
+    def __init__(self, iterations):
+        self.iterations = iterations  # per epoch
+        self.total = self._done = 0   # in all, and in this epoch
+        self._begun = time.perf_counter()
+
+    def count(self):
+        self.total, self._done = self.total + 1, self._done + 1
+
+    def end_epoch(self):
+        """Returns the seconds of the epoch; one resumed midway counts as if all of it were done."""
+        seconds = (time.perf_counter() - self._begun) * self.iterations / self._done
+        self._begun, self._done = time.perf_counter(), 0
+        return seconds
+
+
+def _rows(table, columns, wanted):
+    """Returns the rows of a table as tuples of the wanted columns, NaN for those it lacks.
 
     The first column is the epoch.
     """
-    columns = dict(zip(names, table.T, strict=True))
-    nothing = np.full(len(table), math.nan)
+    found = dict(zip(columns, table.T, strict=True))
+    missing = np.full(len(table), math.nan)
     return [(int(epoch), *map(float, row)) for epoch, *row in
-            zip(*(columns.get(name, nothing) for name in wanted), strict=True)]
+            zip(*(found.get(name, missing) for name in wanted), strict=True)]
 
 
 def _table(rows, columns):

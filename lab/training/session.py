@@ -16,15 +16,15 @@ from lab.runs.checkpoint import CheckpointError
 from lab.runs.files import FolderError
 from lab.training import processes, words
 from lab.training.errors import Diverged, ProcessesError, UsageError
-from lab.training.run import Run, follow
+from lab.training.run import Run, train
 from lab.training.start import NewRun, ResumedRun
 
 
 class Session:
-    """Within ``with``: settings and images of the run, its untrained networks, and the training.
+    """Opens a run, builds its networks and trains them, within a with-block.
 
-    given: the flags, as options.parse returns them. Errors and signals become an error message and
-    ``exit_code``, 0, 1, 2 or 128 + a signal's number; they do not leave the with-block.
+    given: the flags, as options.parse returns them. Errors and signals do not leave the with-block:
+    they become an error message and exit_code, 0, 1, 2 or 128 + a signal's number.
     """
 
     def __init__(self, given):
@@ -33,9 +33,9 @@ class Session:
         self._stack = contextlib.ExitStack()
         kind = ResumedRun if given.get("resume", False) else NewRun
         self._start = kind(given, self.folder, self.console, self._stack)
-        self.processes = processes.ALONE                   # until open()
-        self.settings = self._begun = self._images = None  # until open()
-        self._run = None                                    # until train(), on the first process
+        self.processes = processes.ALONE                     # until open()
+        self.settings = self._initial = self._images = None  # until open()
+        self._run = None                                     # until train(), on the first process
         self.exit_code = 0
 
     def __enter__(self):
@@ -55,12 +55,12 @@ class Session:
             self.console.error(f"{message}{self.processes.name()}")
         if error and not everywhere:
             self.processes.abort(error if message is None else None, self.exit_code)
-        # The first has the last word: when one process ends badly, all are ended.
+        # Nobody leaves before the others: MPI ends all when one process ends badly.
         self.processes.wait()
         return message is not None
 
     def _explain(self, error):
-        """The message for an error, or None for one that nobody foresaw. Sets the exit code."""
+        """Returns the message for error, None for an unforeseen one. Sets exit_code."""
         self.exit_code = 1
         if isinstance(error, Interrupted):
             self.exit_code = 128 + error.number
@@ -80,13 +80,13 @@ class Session:
         return None
 
     def open(self):
-        """Takes the folder for a new run, or the run that is in it, and loads the images.
+        """Claims the folder, or the run in it, and loads the images.
 
-        Of several processes, all load the images, and the first alone sees the folder.
+        Every process loads the images; only the first one sees the folder.
         """
         self.processes = processes.join()
         on_first = self.processes.on_first
-        plan, self._begun = on_first(self._start.plan)
+        plan, self._initial = on_first(self._start.plan)
         images = self.processes.on_every(self._load_images, plan["data"], plan["size"])
         plan["data"] = source.settled(plan["data"], images)
         own = images.of(plan["digit"])
@@ -95,7 +95,7 @@ class Session:
         self._images = images.between(*networks.value_range(self.settings))
 
     def _load_images(self, data, size):
-        """The images of all digits, of which the figures of quality need the others, too."""
+        """Returns the images of all digits, which the figures of quality need."""
         with self.console.hearing(DataWarning):
             try:
                 return source.load(data, size)
@@ -103,7 +103,7 @@ class Session:
                 raise UsageError(error) from None
 
     def networks(self):
-        """The untrained generator and discriminator of the settings, from the seed."""
+        """Builds the untrained generator and discriminator, from the seed."""
         np.random.seed(self.settings.seed)
         return networks.build(self.settings)
 
@@ -113,15 +113,16 @@ class Session:
         sample_grid draws the picture after each epoch, as plot.sample_grid does.
         """
         self.processes.on_first(self._begin, trainer, sample_grid)
-        begun, images = self._begun, self._images
-        self._begun = self._images = None  # the training has no use for other digits
+        initial, images = self._initial, self._images
+        self._initial = self._images = None  # frees the other digits
         if self.processes.number == 0:
-            begun = images = None
+            initial = images = None
             self.exit_code = self._run.train()
         else:
-            self._start.begin(trainer, begun)
+            self._start.load(trainer, initial)
             images = images.of(self.settings.digit)
-            self.exit_code = follow(images, self.settings, trainer, self.signals)
+            signal = train(images, self.settings, trainer, self.signals)
+            self.exit_code = 128 + signal if signal else 0
 
     def _begin(self, trainer, sample_grid):
         self._run = Run(self.folder, self.settings, self._images, trainer, self.console,
@@ -130,7 +131,7 @@ class Session:
 
 
 def _compare_images(everywhere):
-    """Refuses images that differ between hosts: of each process, host, fingerprint and source."""
+    """Refuses images that differ. everywhere: (host, (fingerprint, source)) of each process."""
     (host, (mine, source)), *others = everywhere
     for other, (fingerprint, its_source) in others:
         if fingerprint != mine:

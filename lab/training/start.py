@@ -1,10 +1,10 @@
-"""How a run starts: a new one, or one that goes on. Both take the same three steps.
+"""Starts a new run, or resumes one, in the same three steps.
 
-    plan()                           what is wanted, before any image is loaded
-    take(plan, images, processes)    the run's Settings for good; the folder is this process's
-    fill(run)                        the folder is as the run's trainer is
+    plan()                           returns the settings wanted, before any image is loaded
+    take(plan, images, processes)    claims the folder and returns the final Settings
+    fill(run)                        brings the folder to the state of the run's trainer
 
-The first process alone takes them.
+Only the first process takes them. The other processes call load(trainer, initial).
 """
 
 import contextlib
@@ -25,9 +25,10 @@ from lab.training.errors import UsageError
 
 
 class NewRun:
-    """A run that begins as the flags say.
+    """Starts a new run.
 
-    given: the flags, as options.parse returns them. stack: keeps the folder until it is closed.
+    given: the flags, as options.parse returns them. stack: holds the lock of the folder until the
+    stack is closed.
     """
 
     def __init__(self, given: dict, folder: Path, console: Console, stack: contextlib.ExitStack):
@@ -35,7 +36,7 @@ class NewRun:
         self._origin = None  # of --start-from, after plan()
 
     def plan(self):
-        """Returns (what is to be learned, a dict with digit, data and size; an Origin or None)."""
+        """Returns (settings wanted, as a dict; the Origin of the networks, or None)."""
         self._check_folder()
         pictures = self._is_pictures()
         plan = options.complete(self.given, pictures)
@@ -45,7 +46,7 @@ class NewRun:
         return plan, self._origin
 
     def take(self, plan: dict, images: Images, processes: int) -> Settings:
-        """Refuses a batch that the images are too few for, and takes the folder."""
+        """Refuses a batch larger than the images, and claims the folder."""
         if self._origin:
             origin.check_channels(self._origin, images.pixels.shape[1])
         if self._is_makeshift(plan):
@@ -67,17 +68,17 @@ class NewRun:
         return settings
 
     def fill(self, run):
-        """Discards what the folder holds, now that there is something to put in its place."""
-        self.begin(run.trainer, self._origin)
+        """Discards the run that the folder holds, as late as possible, and begins this one."""
+        self.load(run.trainer, self._origin)
         claim.discard(self.folder, commands.LEFT)
         claim.remove_leftovers(self.folder, commands.LEFT)
         run.begin()
 
     @staticmethod
-    def begin(trainer, begun):
-        """Brings a process's trainer to where the run begins; begun: what plan() returned."""
-        if begun:
-            origin.load(begun, trainer.gen, trainer.dis, trainer.average)
+    def load(trainer, initial):
+        """Brings a trainer to where the run begins. initial: the Origin, or None."""
+        if initial:
+            origin.load(initial, trainer.gen, trainer.dis, trainer.average)
 
     def _check_folder(self):
         try:
@@ -86,7 +87,7 @@ class NewRun:
             raise UsageError(error) from None
 
     def _is_makeshift(self, plan):
-        """Whether auto has found the small digits alone, and nobody says how to learn them."""
+        """Whether auto has found only the small digits, and no flag says how to learn them."""
         said = {*self.given} & {"recipe", "epochs", "batch_size", "alpha", "beta1", "start_from"}
         return (self.given.get("data", DEFAULTS["data"]) == "auto" and plan["data"] == "digits"
                 and plan["digit"] != "all" and not said)
@@ -101,7 +102,7 @@ class NewRun:
         return images
 
     def _is_pictures(self):
-        """Whether a folder of pictures is asked for. Refuses flags that mean nothing there."""
+        """Whether --data names a folder of pictures. Refuses flags that mean nothing there."""
         given, data = self.given, self.given.get("data", DEFAULTS["data"])
         try:
             pictures = source.is_pictures(data)
@@ -122,15 +123,15 @@ class NewRun:
 
 
 class ResumedRun:
-    """A run that goes on from its newest checkpoint. Parameters as of NewRun."""
+    """Resumes a run from its newest checkpoint. The parameters are NewRun's."""
 
     def __init__(self, given: dict, folder: Path, console: Console, stack: contextlib.ExitStack):
         self.given, self.folder, self.console, self.stack = given, folder, console, stack
-        # What the checkpoint says, after plan().
+        # The checkpoint's, after plan().
         self._arrays, self._columns, self._environment = {}, None, {}
 
     def plan(self):
-        """Returns (the run's settings as a dict, the arrays of its newest checkpoint)."""
+        """Returns (the run's settings, as a dict; the arrays of its newest checkpoint)."""
         if not checkpoint.paths(self.folder):
             empty = not self.folder.is_dir() or not any(self.folder.iterdir())
             advice = "start the run without --resume" if empty else "name the folder of a run"
@@ -143,7 +144,7 @@ class ResumedRun:
         return _settings_to_resume(self.given, settings.to_values(), meta["epoch"]), self._arrays
 
     def take(self, plan: dict, images: Images, processes: int) -> Settings:
-        """Refuses other images than the run's."""
+        """Refuses images that are not the run's."""
         settings = Settings(**plan)
         if images.fingerprint != settings.fingerprint:
             raise UsageError(
@@ -155,7 +156,7 @@ class ResumedRun:
                                    environment=environment(processes))
 
     def fill(self, run):
-        """Brings the folder to the state of the trainer, and says what makes its bytes differ."""
+        """Brings trainer and folder to the checkpoint, and warns if bits may differ from here."""
         run.load(self._arrays, self._columns)
         self._arrays = {}  # no longer needed, and large
         now = run.settings.environment
@@ -165,9 +166,9 @@ class ResumedRun:
             self.console.warn("not bit-exact from here on: " + "; ".join(changed))
 
     @staticmethod
-    def begin(trainer, begun):
-        """As NewRun.begin; begun: the arrays."""
-        trainer.load_state({name: begun[name] for name in trainer.state()})
+    def load(trainer, initial):
+        """Brings a trainer to where the run goes on. initial: the arrays of the checkpoint."""
+        trainer.load_state({name: initial[name] for name in trainer.state()})
 
 
 def environment(processes):
@@ -181,7 +182,7 @@ def check_shares(settings, processes):
 
 
 def _settings_to_resume(given, settings, done):
-    """The run's settings, with the epochs given, at least those done. Other changes are refused."""
+    """Returns the run's settings with the flags given. Refuses all but more epochs than done."""
     if given.get("epochs", done) < done:
         raise UsageError(f"the run has done more epochs already (--epochs, {given['epochs']}; "
                          f"done, {done}); --epochs {done} ends it there")

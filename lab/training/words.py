@@ -1,4 +1,4 @@
-"""What a training says to people."""
+"""The messages of a training."""
 
 import os
 import shlex
@@ -22,15 +22,15 @@ def not_begun(command):
     return f"interrupted before the first iteration; nothing is lost, go on with: {command}"
 
 
-def system_error(error):
-    """What to say of an OSError."""
+def system_error(error: OSError) -> str:
+    """Returns the error message for an OSError."""
     where = f" ({error.filename})" if error.filename else ""
     return (f"{error.strerror or error}{where}; mend that, then go on with --resume if the run had "
             "begun")
 
 
 def description(settings, trainer, folder):
-    """What is about to run, as lines. settings: of the run; trainer: with its networks."""
+    """Returns the lines that describe a run before it trains. trainer: holds its networks."""
     what = settings.caption
     if settings.digit is None:
         what = (f"{settings.data_source}, {settings.size}x{settings.size} in "
@@ -65,14 +65,17 @@ def few(images, recipe, epochs):
 
 
 def progress(loss_gen, loss_dis, rate):
-    """An epoch's losses and images per second, in ever fewer words, for the bar."""
+    """Returns texts for the bar, the longest first. rate: images per second."""
     return (f"loss_gen {loss_gen:.3f}, loss_dis {loss_dis:.4f}, {rate:,.0f} images/s",
             f"loss G {loss_gen:.3f} D {loss_dis:.4f}, {rate:,.0f}/s",
             f"loss G {loss_gen:.3f} D {loss_dis:.4f}")
 
 
 def stopped(folder, epoch, command, options=""):
-    """After a signal; command: what goes on; options: what it leaves out, in words."""
+    """Returns the message after a signal.
+
+    command: the command that goes on; options: what it leaves out, in words.
+    """
     lines = f"stopped after epoch {epoch}; nothing is lost, go on with:\n  {command}\n"
     if options:
         lines += f"  ({options})\n"
@@ -83,7 +86,7 @@ def stopped(folder, epoch, command, options=""):
 
 
 def done(epochs, seconds, rate):
-    """After so many epochs in this call, at rate images per second."""
+    """Returns the last line of a training. epochs: of this call; rate: images per second."""
     return (f"done           {epochs:,} epoch{'s' * (epochs != 1)} in {_duration(seconds)}, "
             f"{rate:,.0f} images/s")
 
@@ -93,7 +96,7 @@ def complete(epochs):
 
 
 def results(folder, loss_gen, loss_dis, picture, quality):
-    """What there is to see at the end, as lines. quality: the rows of quality.csv."""
+    """Returns the lines that say what there is to see. quality: the rows of quality.csv."""
     best = []
     if quality:
         epoch, distance, *_ = min(quality, key=lambda row: row[1])
@@ -110,9 +113,9 @@ def results(folder, loss_gen, loss_dis, picture, quality):
 
 
 def command_to_resume(folder, starter=()):
-    """What to type, where the user is, to go on: make's command if make has started us.
+    """Returns the command to type in the current folder: make's, if make has started us.
 
-    starter: the words that start several processes, before the program.
+    starter: the words before the program that start several processes.
     """
     flags = shlex.join(["--resume", *([] if str(folder) == "result" else ["--out", str(folder)])])
     if "MAKELEVEL" in os.environ:
