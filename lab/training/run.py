@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-import chainer_cpu
 import dcgan
 from lab import networks
 from lab.judge import figures
@@ -24,6 +23,7 @@ from lab.runs.opened import OpenedRun
 from lab.runs.settings import write_settings
 from lab.training import words
 from lab.training.best import Best, best_epoch
+from lab.training.loop import Pace, train
 
 # Those who look at the page see new epochs nearly at once; writing it takes some hundredths of a
 # second.
@@ -137,7 +137,7 @@ class Run:
         if self.judge:
             files.write_table(self.folder / files.QUALITY, self.columns, self.quality)
         epoch, iteration = self.trainer.epoch, self.trainer.iteration
-        if epoch == iteration == 0 or epoch >= self.settings.epochs:  # as in a run that was to end here
+        if epoch == iteration == 0 or epoch >= self.settings.epochs:  # a run's beginning or end
             if not files.picture(self.folder, epoch).exists():
                 self.write_picture()
             if not any(row[0] == epoch for row in self.quality):
@@ -150,7 +150,7 @@ class Run:
         """Trains to the last epoch, or until a signal. Returns the exit code."""
         begun, epoch_before = time.perf_counter(), self.trainer.epoch
         with self.console.bar(self.settings.epochs, epoch_before, "epoch") as bar:
-            pace = _Pace(self.settings.iterations)
+            pace = Pace(self.settings.iterations)
             signal = train(self.images, self.settings, self.trainer, self.signals,
                            functools.partial(self._after_iteration, bar, pace))
         if signal:
@@ -303,42 +303,6 @@ class Run:
                                   files.picture(self.folder, epoch), self.quality):
             self.console.say(line)
         return 0
-
-
-def train(images, settings, trainer, signals, after_iteration=lambda means: None):
-    """Trains to the last epoch, or until a signal to any process. Returns the signal, or None.
-
-    after_iteration: takes what trainer.steps() yields. A signal stops the training after the
-    iteration that is going on; while that compiles, which takes long, at once. Then this
-    iteration's work is lost, and is done again.
-    """
-    signals.defer()
-    with chainer_cpu.before_compiling(signals.stop_at_once):
-        for means in trainer.steps(images, settings.epochs, settings.batch_size):
-            signals.defer()
-            after_iteration(means)
-            signal = trainer.processes.agree_on_signal(signals.received)
-            if signal and trainer.epoch < settings.epochs:
-                return signal
-    return None
-
-
-class _Pace:
-    """Counts the iterations of this process and measures the seconds of its epochs."""
-
-    def __init__(self, iterations):
-        self.iterations = iterations  # per epoch
-        self.total = self._done = 0   # in all, and in this epoch
-        self._begun = time.perf_counter()
-
-    def count(self):
-        self.total, self._done = self.total + 1, self._done + 1
-
-    def end_epoch(self):
-        """Returns the seconds of the epoch; one resumed midway counts as if all of it were done."""
-        seconds = (time.perf_counter() - self._begun) * self.iterations / self._done
-        self._begun, self._done = time.perf_counter(), 0
-        return seconds
 
 
 def _rows(table, columns, wanted):

@@ -16,7 +16,8 @@ from lab.runs.checkpoint import CheckpointError
 from lab.runs.files import FolderError
 from lab.training import processes, words
 from lab.training.errors import Diverged, ProcessesError, UsageError
-from lab.training.run import Run, train
+from lab.training.loop import train
+from lab.training.run import Run
 from lab.training.start import NewRun, ResumedRun
 
 
