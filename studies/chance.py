@@ -1,13 +1,13 @@
-"""How likely is the post's picture, of which its author wrote "about 0.3"? Candidates for its run.
+"""How likely is the post's picture, of which its author wrote "about 0.3"? Tries candidates.
 
     python -m studies.chance train chance/batch100-0 --candidate batch100 --seed 0 --data PATH
     python -m studies.chance tell chance/*
 
-train draws after every epoch nine images as the author did (a new z each time, the generator in
-test mode, the discriminator in training mode) and keeps D's nine probabilities of "real" in
-probabilities.csv; called again, it goes on from its last checkpoint. Pictures: those of the post's
-epochs, and every one with a probability of 0.25 or more. tell prints, for each folder, in how many
-of its epochs one of nine reaches 0.25, in all and in the last third, and how long such times last.
+train draws nine images after every epoch as the author did (a new z each time, the generator in
+test mode, the discriminator in training mode) and writes D's nine probabilities of "real" to
+probabilities.csv. Called again, it goes on from its last checkpoint. It writes the pictures of the
+post's epochs, and each with a probability of 0.25 or more. tell prints, per folder, in how many
+epochs one of nine reaches 0.25, in all and in the last third, and how long such times last.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from lab.images.errors import DataError
 from lab.runs import checkpoint, files, opened
 from trainer import Trainer
 
-# Batch, and whether weights begin as before Chainer 1.9. Adam is Chainer's default for all.
+# (batch size, initial weights as before Chainer 1.9). All have Chainer's defaults of Adam.
 CANDIDATES = {
     "batch1000": (1000, False),    # the author's main script of 17 November 2016
     "batch100": (100, False),      # that of 11 November
@@ -38,7 +38,11 @@ COLUMNS = ("epoch", "loss_gen", "loss_dis", *(f"prob{i}" for i in range(1, 10)))
 
 
 def networks(old_weights):
-    """The post's; old_weights as before Chainer 1.9: std by the maps that come in, not go out."""
+    """Builds the post's networks.
+
+    old_weights: initial weights as before Chainer 1.9, scaled by the number of input maps of a
+    deconvolution, not of output maps.
+    """
     gen, dis = dcgan.Generator(), dcgan.Discriminator()
     if old_weights:
         for layer in (gen.dc1, gen.dc2, gen.dc3, gen.dc4):
@@ -48,7 +52,7 @@ def networks(old_weights):
 
 
 def generate(trainer, seed):
-    """Nine images of new z's and D's probabilities. The training's random stream stays as it is."""
+    """Returns nine images of new z's, and D's probabilities. Uses a random stream of its own."""
     stream = np.random.RandomState([seed, trainer.epoch])
     z = stream.uniform(-1, 1, (9, trainer.gen.z_dim)).astype(np.float32)
     images = dcgan.generate(trainer.gen, z)
@@ -89,7 +93,7 @@ def train(folder, candidate, seed, epochs, data):
 
 
 def tell(folder):
-    """A row of the report's table."""
+    """Returns the folder's row of the report's table."""
     table = opened.read_table(folder / "probabilities.csv")
     highest = np.max([table[f"prob{i}"] for i in range(1, 10)], axis=0)
     late = table["epoch"] > table["epoch"].max() * 2 / 3

@@ -1,11 +1,11 @@
-"""Is it us? The paper's recipe in PyTorch, from our initial weights, and how sure D is there.
+"""Is our D too sure? Trains the paper's recipe in PyTorch, from our initial weights.
 
     python -m studies.course --torch .venv-bench/bin/python --data PATH --epochs 60
     python -m studies.course --torch .venv-bench/bin/python --data PATH --weights pytorch
 
-(.venv-bench is what ``make bench`` makes.) Prints a row every ten epochs: the losses, and the
-lowest and the highest of the probabilities of "real" that D gives to nine generated images, as in
-our pictures. Rounding makes another run of it within an epoch: the course can be compared.
+(``make bench`` makes .venv-bench.) Prints a row every ten epochs: the losses, and the lowest and
+highest of the probabilities of "real" that D gives to nine generated images, as in our pictures.
+Rounding makes the two runs differ within an epoch: compare how they develop, not their values.
 """
 
 import json

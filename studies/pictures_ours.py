@@ -1,4 +1,4 @@
-"""What time_to_picture.py runs for our recipe: ``python -m studies.pictures_ours SETTINGS``.
+"""Trains our recipe for time_to_picture.py: ``python -m studies.pictures_ours SETTINGS``.
 
 SETTINGS is a JSON object of the parameters of turn(), which are those of pictures_pytorch.turn().
 """
@@ -27,7 +27,7 @@ def begin(images, seed):
 
 
 def turn(images, batch_size, seed, before, after, samples, n_samples, steps):
-    """Trains from one state to the next; prints JSON: the seconds that the steps took.
+    """Trains from one state to the next. Prints the seconds that the steps took, as JSON.
 
     before and after are .npz; the samples are of the generator's average.
     """

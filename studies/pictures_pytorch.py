@@ -1,4 +1,4 @@
-"""What time_to_picture.py runs in the Python that has PyTorch: ``pictures_pytorch.py SETTINGS``.
+"""Trains PyTorch's DCGAN for time_to_picture.py: ``pictures_pytorch.py SETTINGS``.
 
 SETTINGS is a JSON object of the parameters of turn(). Networks and training follow PyTorch's
 well-known DCGAN example: no biases beside batch normalization, one logit, weights of N(0, 0.02),
@@ -20,7 +20,7 @@ Z_DIM = 100
 
 
 def networks(channels, size):
-    """Generator and discriminator for images (N, channels, size, size); size / 16 is a whole."""
+    """Builds (generator, discriminator) for images (N, channels, size, size), 16 dividing size."""
     first = {"kernel_size": size // 16, "stride": 1, "padding": 0, "bias": False}
     maps = 512, 256, 128, 64
     gen = [nn.ConvTranspose2d(Z_DIM, maps[0], **first), nn.BatchNorm2d(maps[0]), nn.ReLU(True)]
@@ -79,14 +79,14 @@ class Training:
 
 
 def turn(images, batch_size, seed, before, after, samples, n_samples, steps):
-    """Trains from one state to the next; prints JSON: the seconds that the steps took.
+    """Trains from one state to the next. Prints the seconds that the steps took, as JSON.
 
     images: the path of a float32 .npy (n, channels, size, size), values from -1 to 1. before,
-    after: paths of states; no before begins with seed. samples: the path of the .npy to write,
-    n_samples images in test mode, always of the same z's.
+    after: paths of states; without before, it begins from seed. samples: the path of the .npy to
+    write, n_samples images in test mode, always of the same z's.
     """
     images = torch.from_numpy(np.load(images))
-    Training(images, batch_size, seed).step()  # what PyTorch does but once is not counted
+    Training(images, batch_size, seed).step()  # PyTorch's first step, which is not counted
     training = Training(images, batch_size, seed)
     if before:
         training.load_state(torch.load(before))

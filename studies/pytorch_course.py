@@ -1,4 +1,4 @@
-"""What ``course.py`` runs in the Python that has PyTorch: ``pytorch_course.py SETTINGS``, JSON."""
+"""Trains the paper's recipe in PyTorch for course.py: ``pytorch_course.py SETTINGS``, as JSON."""
 
 import copy
 import json

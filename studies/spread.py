@@ -1,9 +1,9 @@
-"""Two processes of one thread beside one process of two, and what goes between processes.
+"""Times two processes of one thread beside one process of two threads, and counts their messages.
 
     python -m studies.spread              (needs mpi4py and mpiexec; about four minutes)
 
-By turns, in processes of their own; medians of a step. The same networks and batches, on random
-images. Prints the tables of docs/many-machines.md: measured, and from these computed.
+Both take turns, in processes of their own, with the same networks and batches, on random images.
+Prints the tables of docs/many-machines.md: medians of a step, and what follows from them for hosts.
 """
 
 import json
@@ -26,12 +26,12 @@ WORK = {"batch 100": (POST, 100), "batch 1000": (POST, 1000),
         "--size 64, batch 100": (SimpleNamespace(z_dim=100, channels=3, size=64), 100)}
 TURNS, SECONDS = 3, 6
 
-# Computed: Ethernet of so many Gbit/s, 50 microseconds from one host to another.
+# For the computed table: Gbit/s of an Ethernet, seconds from host to host, numbers of hosts.
 NETWORKS, DELAY, HOSTS = (1, 10), 50e-6, (2, 4, 8, 16)
 
 
 class Counted:
-    """Processes that count what they add up."""
+    """Processes that count their all-reduces and the bytes in them."""
 
     def __init__(self, together):
         self.together, self.calls, self.bytes = together, 0, 0
@@ -46,14 +46,14 @@ class Counted:
 
 
 def steps(work):
-    """Steps for some seconds, in every process: prints a JSON of what one of them took."""
+    """Trains for some seconds in every process. The first prints its measurements as JSON."""
     settings, batch = WORK[work]
     together = processes.join()
     np.random.seed(0)
     gen, dis = networks.build(settings)
     shape = 2 * batch, settings.channels, settings.size, settings.size
     x = np.random.uniform(0, 1, shape).astype(np.float32)
-    trainer = Trainer(gen, dis, 0.0002, 0.5, together)
+    trainer = Trainer(gen, dis, 0.0002, 0.5, processes=together)
     counted = Counted(together)
     if together.size > 1:  # counted in one step, timed without
         processes.Processes.connect(counted, gen, dis)
@@ -88,7 +88,7 @@ def run(work, spread):
 
 
 def speed(step, n, gbit, calls, size):
-    """How many times as fast n hosts are as one, by a ring: computed.
+    """Computes how many times as fast as one host n hosts in a ring are.
 
     step: seconds of one host. An all-reduce of b bytes sends 2 (n - 1) / n b through each host's
     cable, and long ones take 2 (n - 1) delays, short ones 2 log2(n).

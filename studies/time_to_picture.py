@@ -1,4 +1,4 @@
-"""How soon are the pictures good? Our recipe steady beside PyTorch's well-known DCGAN example.
+"""How soon are the pictures good? Times our recipe steady beside PyTorch's DCGAN example.
 
     python -m studies.time_to_picture train times/32 --data PATH --size 32
     python -m studies.time_to_picture train times/32 --data PATH --size 32 --torch PYTHON
@@ -43,7 +43,7 @@ FIGURES = "figures.csv"
 
 
 class Contender:
-    """One of the two, and its turns in folder: those that figures.csv has, and the next."""
+    """One of the two trainings: the turns that figures.csv has, and the next one."""
 
     def __init__(self, name, command, folder):
         self.name, self.command, self.folder = name, command, folder
@@ -55,7 +55,7 @@ class Contender:
         return self.folder / f"{self.name}-{images}.state"
 
     def turn(self, judge, steps, **settings):
-        """Trains for some steps and measures. The row in figures.csv makes the turn a done one."""
+        """Trains for steps and measures. A row in figures.csv says that the turn is done."""
         after, drawn = self.images + steps * BATCH, self.folder / f"{self.name}.npy"
         settings |= {"before": str(self.state(self.images)) if self.images else None,
                      "after": str(self.state(after)), "samples": str(drawn), "steps": steps,
@@ -79,7 +79,7 @@ class Contender:
 
 
 def draw(samples, path):
-    """Writes the first images, values from -1 to 1, as a square of at most six by six."""
+    """Writes the first samples, values from -1 to 1, as a square of at most six by six."""
     n = min(6, math.isqrt(len(samples)))
     pixels = ((samples[:n * n].clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
     side = n * pixels.shape[-1]
@@ -129,7 +129,7 @@ def train(folder, data, size, images, turn, seed, torch):
 
 
 def tell(folder):
-    """The folder's rows of the table: of each contender, when it was first so near."""
+    """Yields a row per contender: when its distance was first as low as each of DISTANCES."""
     for name, rows in itertools.groupby(sorted(read(folder), key=lambda row: row["contender"]),
                                         key=lambda row: row["contender"]):
         rows = list(rows)
