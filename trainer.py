@@ -21,25 +21,25 @@ from plot import sample_grid
 
 REAL, FAKE = 0, 1  # the discriminator's two logits
 
-# Of the average: after so many images, what it was before them counts half; in the beginning, when
-# G changes fast, after this share of the images so far.
+# The half-life of the average, in images. In the beginning, when G changes fast, it is this share
+# of the images so far.
 HALF_LIFE, WARM_UP = 20_000, 0.1
 
 
 class Trainer:
     """Trains a generator G against a discriminator D, one update each per iteration.
 
-    With p(x), the probability of "real" in the softmax of D's two logits, and means over the batch,
-    softmax cross entropy makes of the two objectives
+    p(x) is the probability of "real" in the softmax of D's two logits. With means over the batch,
+    softmax cross entropy gives the two losses
 
         loss_gen = -log p(G(z))                           G wants its images to be taken for real
         loss_dis = -log (1 - p(G(z))) - log p(x)          D wants to tell them apart
 
-    which are those of Goodfellow et al. 2014 (equation 1; for G the form of section 3 whose
+    They are those of Goodfellow et al. 2014 (equation 1; for G the form of section 3, whose
     gradient does not vanish). At equilibrium p = 1/2: loss_gen is ln 2 = 0.693, loss_dis is
     2 ln 2 = 1.386.
 
-    order is that of the two updates:
+    order: which network moves first.
 
         generator-first      the post's: both losses by one forward pass, then G moves, then D
         discriminator-first  D moves, then G, by the loss that the new D gives the same images
@@ -48,11 +48,11 @@ class Trainer:
     legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
     of the author's code in the author's order.
 
-    average is a network like G, of which the training reads nothing: its weights and running
-    statistics are the exponential averages of G's (Karras et al. 2018; Yazici et al. 2019).
+    average is a network like G: its weights and running statistics are exponential moving averages
+    of G's (Karras et al. 2018; Yazici et al. 2019). The training reads nothing of it.
 
-    processes: those of training.processes that train the same networks together, each with its
-    share of every batch. They all draw the same numbers, and make the same updates.
+    processes: lab.training.processes that train the same networks together, each with its share of
+    every batch. All draw the same random numbers and make the same updates.
     """
 
     def __init__(self, gen, dis, alpha=0.001, beta1=0.9, order="generator-first", processes=ALONE):
@@ -63,26 +63,26 @@ class Trainer:
         self.opt_gen = _adam(gen, alpha, beta1)
         self.opt_dis = _adam(dis, alpha, beta1)
         self.average = gen.copy(mode="copy")
-        self.averaged = 0       # images that the average has seen
+        self.averaged = 0       # images that the average is over
         self.prob_real = self.prob_generated = math.nan  # D's means in the last update
         self.losses = []        # (loss_gen, loss_dis) of each epoch that fit() has trained
         self.epoch = 0          # epochs done
-        self.iteration = 0      # iterations done in the epoch that is going on
-        self._permutation = np.zeros(0, np.int64)  # of that epoch's images
+        self.iteration = 0      # iterations done in the current epoch
+        self._permutation = np.zeros(0, np.int64)  # of the current epoch's images
         self._sums = np.zeros(4)                   # of its losses and probabilities
 
     def update(self, x_real, z):
         """One alternating step. Returns (loss_gen, loss_dis), floats.
 
-        x_real: float32 (N, channels, size, size), 28 for the post's networks; z: float32
-        (N, z_dim); of several processes, each has some rows of the batch, and all return the means
-        over the whole. Every parameter's grad is then the gradient that it was updated with. Raises
-        Diverged before a NaN reaches the weights.
+        x_real: float32 (N, channels, size, size), size 28 for the post's networks. z: float32
+        (N, z_dim). Of several processes, each passes its rows of the batch, and all return the
+        means over the whole batch. Afterwards, every parameter's grad is the gradient of its
+        update. Raises Diverged before NaN or infinity reaches the weights.
         """
         return self._step(x_real, z)
 
     def _generator_first(self, x_real, z):
-        # 1. Forward. One generated batch, judged once, serves both losses. (Deferred, the passes'
+        # 1. Forward. Both losses use one generated batch and D's logits of it. (Deferred, the
         #    kernels run in one call at the end: the same values, sooner.)
         with chainer_cpu.functions.deferred():
             y_fake = self.dis(self.gen(z))
@@ -116,7 +116,7 @@ class Trainer:
         # 2. The discriminator, by the gradient of loss_dis in its own parameters alone.
         self._descend(loss_dis, len(z) / n, self.dis, self.opt_dis.update)
 
-        # 3. Forward once more: the new discriminator judges the images of phase 1.
+        # 3. Forward again: the new discriminator gives logits of the images of phase 1.
         with chainer_cpu.functions.deferred():
             y_fake = self.dis(x_fake)
         loss_gen = _cross_entropy(y_fake, REAL)
@@ -128,12 +128,12 @@ class Trainer:
         return mean_gen, mean_dis
 
     def _means(self, rows, *values):
-        """Means over the batch, from those over our rows of it, and its number of rows."""
+        """Returns means over the batch and its number of rows. rows, values: of our share."""
         *sums, n = self.processes.allreduce(rows * np.array([*map(float, values), 1]))
         return *(float(total / n) for total in sums), float(n)
 
     def _descend(self, loss, weight, network, update):
-        """An update by the gradient of the mean loss; that of our rows has this weight in it."""
+        """Updates network by the gradient of loss. weight: our rows' share of the batch."""
         names, parameters = zip(*network.namedparams(), strict=True)
         if weight != 1:
             loss = loss * weight
@@ -147,20 +147,19 @@ class Trainer:
         update()
 
     def _update_gen(self, n):
-        """Adam's update of G, by a batch of n; then average = decay average + (1 - decay) G."""
+        """Updates G by a batch of n; then average = decay average + (1 - decay) G."""
         self.averaged += int(n)
         decay = 0.5 ** (n / min(HALF_LIFE, WARM_UP * self.averaged))
         self.opt_gen.update_and_average(self.average, decay)
 
     def steps(self, X, epochs=10, batch_size=100):
-        """Trains until epochs are done; a generator that pauses after every iteration.
+        """Trains to the end of epoch `epochs`, and yields after every iteration.
 
-        X: float32 (n, channels, size, size), or images.dataset.Images, of which a batch at a time
-        becomes such floats. Yields None within an epoch, and at its end the epoch's means:
-        (loss_gen, loss_dis, probability of real for real images, for generated ones).
-        An epoch is one permutation of X, cut into int(n / batch_size) batches; the rest is dropped.
-        At every pause the state is whole: state() then, load_state() in another process and steps()
-        again go on exactly as if nothing had happened.
+        X: float32 (n, channels, size, size), or lab.images.dataset.Images, which returns such
+        batches. Yields None within an epoch, and at its end the epoch's means: (loss_gen, loss_dis,
+        probability of real for real images, for generated ones). An epoch is one permutation of X,
+        cut into int(n / batch_size) batches; the rest is dropped. Between iterations, state() is
+        complete: load_state() in another process and steps() again continue to the same bits.
         """
         iterations = len(X) // batch_size
         if iterations == 0:
@@ -188,12 +187,12 @@ class Trainer:
                 yield tuple(float(s) for s in self._sums / iterations)
 
     def fit(self, X, epochs=10, batch_size=100, on_epoch=None):
-        """Trains `epochs` epochs more, under a bar. Returns each one's (loss_gen, loss_dis).
+        """Trains `epochs` more epochs with a bar. Returns each epoch's (loss_gen, loss_dis).
 
-        X: as in steps(), or any floats of that shape, or bytes, of which 0 to 255 become 0 to 1.
-        on_epoch(trainer) is called after every epoch. Ctrl-C (in a notebook: Interrupt) ends the
-        training after the iteration that is going on: what it has is returned, and losses has all
-        epochs so far. ValueError says which shape the networks take.
+        X: as in steps(), or any floats of that shape, or uint8, of which 0 to 255 become 0 to 1.
+        Calls on_epoch(trainer) after every epoch. Ctrl-C (in a notebook: Interrupt) ends the
+        training after the current iteration and returns the epochs done; losses has all epochs of
+        every call. ValueError says which shape the networks take.
         """
         with warnings.catch_warnings():  # without ipywidgets it is the terminal's bar: no matter
             warnings.simplefilter("ignore")
@@ -207,7 +206,7 @@ class Trainer:
                               "losses may jump; call fit() of the Trainer that trained them, or "
                               "give this one its state()", stacklevel=2)
             if len(X) != len(self._permutation) or self.iteration >= len(X) // batch_size:
-                self.iteration = 0  # an interrupted epoch goes on with its own images alone
+                self.iteration = 0  # an interrupted epoch goes on only with its own images
             with tqdm(total=epochs, unit="epoch") as bar:
                 for means in self.steps(X, self.epoch + epochs, batch_size):
                     if means:
@@ -222,7 +221,7 @@ class Trainer:
         return self.losses[begun:]
 
     def _as_images(self, X):
-        """X as the networks take it: Images as they are, all else as float32 of the right shape."""
+        """Returns X as the networks take it: Images as they are, else float32 of their shape."""
         if not isinstance(X, Images):
             X = np.asarray(X)
             X = X / np.float32(255) if X.dtype == np.uint8 else X.astype(np.float32, copy=False)
@@ -236,10 +235,10 @@ class Trainer:
         return X
 
     def state(self):
-        """All that the next iteration depends on, as a dict of NumPy arrays (copies).
+        """Returns all that the next iteration depends on, {name: NumPy array}, as copies.
 
-        The networks and G's average with their running averages, both Adams, the place in the
-        epoch and NumPy's global random state.
+        That is: the networks and G's average with their running averages, both Adams, the place in
+        the epoch, and NumPy's global random state.
         """
         chainer = chainer_cpu.chainer
         arrays = {}
@@ -256,9 +255,9 @@ class Trainer:
             "random/has_gauss": np.array(has_gauss), "random/gauss": np.array(gauss)}
 
     def load_state(self, arrays):
-        """Takes over a state() of the same networks; the caller has checked names, shapes, dtypes.
+        """Loads a state() of the same networks. The caller has checked names, shapes and dtypes.
 
-        Raises ValueError, before anything is changed, if a number in it is impossible.
+        Raises ValueError, before anything changes, if a number in it is impossible.
         """
         epoch, iteration, averaged = (int(arrays[name])
                                       for name in ("epoch", "iteration", "averaged"))
@@ -286,7 +285,7 @@ class Trainer:
 def _adam(network, alpha, beta1):
     optimizer = chainer_cpu.optimizers.Adam(alpha=alpha, beta1=beta1).setup(network)
     for parameter in network.params():
-        # Chainer makes m and v at the first update; made here, every state() has the same arrays.
+        # Chainer makes m and v at the first update; made here, they are in every state().
         parameter.update_rule._state = {}
         parameter.update_rule.init_state(parameter)
     return optimizer
@@ -297,12 +296,12 @@ def _have_trained(network):
 
 
 def _cross_entropy(y, label):
-    """The mean of -log softmax(y)[label] over logits y (N, 2): a Variable."""
+    """Returns the mean of -log softmax(y)[label] over logits y (N, 2), a Variable."""
     return chainer_cpu.functions.softmax_cross_entropy(y, np.full(len(y), label, np.int32))
 
 
 def _prob_real(y):
-    """The mean probability of "real" in the softmax of logits y (N, 2)."""
+    """Returns the mean probability of "real" in the softmax of logits y (N, 2)."""
     e = np.exp(y.array - y.array.max(axis=1, keepdims=True))
     return (e / e.sum(axis=1, keepdims=True))[:, REAL].mean()
 
@@ -318,7 +317,7 @@ def main(argv=None):
     with Console("trainer.py", is_first()).loading(words.LOADING):
         from lab.training.session import Session  # noqa: PLC0415 (--help does not wait for it)
 
-    with Session(given) as session:  # errors and signals become a line and a code
+    with Session(given) as session:  # turns errors and signals into a message and exit_code
         session.open()                         # the folder, and the images in it
         gen, dis = session.networks()          # untrained, from the seed
         settings = session.settings
