@@ -43,7 +43,7 @@ def steady_run(tmp_path_factory):
 
 
 def settings_of(**changes):
-    """The settings of the post's run, but for the changes."""
+    """Returns the settings of the post's run with changes."""
     return Settings(**{"alpha": 0.001, "beta1": 0.9, "order": "generator-first",
                        "weights": "trained", "images": 6903, "channels": 1,
                        "data_source": "MNIST", "fingerprint": "", "environment": {}, **changes})

@@ -75,14 +75,14 @@ def call(argv, prepare=lambda: None, output=None):
 
 
 def go_on(argv, folder, prepare=lambda: None, output=None):
-    """What a user does after a crash: resume, or start again where nothing had been saved."""
+    """Goes on as a user would after a crash: resumes, or starts again where nothing was saved."""
     if checkpoint.paths(folder):
         argv = ["--resume", "--out", folder]
     return call(argv, prepare, output)
 
 
 def result(folder):
-    """What a run has made, but for the times: a dict of names to bytes."""
+    """Returns a run's files without their times, {name: bytes}."""
     folder = Path(folder)
     files = {path.name: path.read_bytes() for pattern in
              ("*.png", "generator.npz", "discriminator.npz", "generator-average.npz", "best-*.npz",
@@ -95,7 +95,7 @@ def result(folder):
 
 
 def messages(log):
-    """What a run has said, but for the line that greets, while it loads."""
+    """Returns what a run has said, without the line about loading."""
     return [line for line in log.read_text().splitlines() if not line.startswith("loading ")]
 
 

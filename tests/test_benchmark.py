@@ -24,7 +24,7 @@ def data(tmp_path_factory):
 
 
 def versions(data, **options):
-    """What a contender of ours says that it computes with."""
+    """Returns the words in which a contender of ours says what it computes with."""
     with Contender("ours", [sys.executable, str(HERE / "on_chainer.py")], **options) as contender:
         return contender.ask("load", data)["versions"]
 

@@ -21,7 +21,7 @@ DISTANCES = {0: 9, 2: 5, 3: 4, 4: 6, 6: 4.5}
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):
-    """Measurements find DISTANCES."""
+    """Makes every measurement return DISTANCES."""
     measure, of_judge, at = Run.measure, Judge.measure, []
 
     def run_measures(run):
@@ -57,7 +57,7 @@ def test_the_networks_with_the_lowest_distance_are_kept_and_those_after_them_are
 
 
 def test_a_last_epoch_that_was_best_is_best_no_longer_when_the_run_goes_on_past_it(cli, tmp_path):
-    """As in a run that was longer from the start, which does not measure it."""
+    """A run with more epochs from the start would not measure that epoch."""
     cli(*SETTINGS, "--epochs", "3")
     assert open_run(tmp_path / "result").networks(epoch="best").epoch == 3
     before = result(tmp_path / "result")
@@ -70,7 +70,7 @@ def test_a_last_epoch_that_was_best_is_best_no_longer_when_the_run_goes_on_past_
 
 
 def test_the_best_so_far_is_in_the_checkpoint_when_its_files_are_newer_or_lost(cli, tmp_path):
-    """As after a kill between a measurement and the checkpoint behind it."""
+    """A kill between a measurement and the next checkpoint leaves such files."""
     cli(*SETTINGS, "--epochs", "3", "--out", "long")
     cli(*SETTINGS, "--epochs", "2", "--out", "short")
     long, short = tmp_path / "long", tmp_path / "short"

@@ -81,7 +81,7 @@ def test_two_processes_that_write_a_file_at_once_leave_it_whole(tmp_path, monkey
 
 
 def held(times, monkeypatch):
-    """Lets os.replace fail so many times, as on Windows while a virus scanner reads the file."""
+    """Makes os.replace fail `times` times, as on Windows while a virus scanner reads the file."""
     def replace(source, target):
         calls.append(target)
         if len(calls) <= times:

@@ -130,7 +130,7 @@ def test_it_says_what_it_does_before_while_and_after(cli):
 @pytest.mark.parametrize("columns, shown", [
     (79, "loss G 5.110 D 0.0165, 147/s"), (60, "loss G 5.110 D 0.0165"), (45, None)])
 def test_a_narrow_bar_still_says_which_loss_is_which(columns, shown):
-    """Or nothing of them."""
+    """Or it leaves both losses out."""
     bar = Console("trainer.py").bar(1000, 12, "epoch")
     bar.details, bar.ncols = words.progress(5.11, 0.0165, 147), columns
     text = str(bar)
@@ -247,7 +247,7 @@ def test_a_run_that_came_while_the_images_were_loaded_is_not_discarded(cli, tiny
     (None, "choose another --out"), ("--overwrite", "choose another --out"),
     ("--resume", "name the folder of a run")])
 def test_a_folder_of_the_users_own_is_never_discarded(cli, tmp_path, flag, advice):
-    """Its files have the names of a run's, and are none: a web site, another program's settings."""
+    """A web site, or another program's settings, may have the names of a run's files."""
     site = tmp_path / "site"
     site.mkdir()
     for name in "index.html", "settings.json", "samples.png":
@@ -327,7 +327,7 @@ def test_ctrl_c_while_chainer_is_loaded_is_one_message(capsys):
 
 
 def test_ctrl_c_while_kernels_are_compiled_stops_at_once(cli, tmp_path, monkeypatch):
-    """And not after the iteration, which waits for all of them. The run can go on."""
+    """The run does not wait for the end of the iteration, and can be resumed."""
     def update(*_):
         _compile._tell()  # as before each kernel that is not on the disk
         os.kill(os.getpid(), signal.SIGINT)
@@ -360,7 +360,7 @@ def test_ctrl_c_while_really_compiling_ends_within_two_seconds(tmp_path):
 
 
 def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(cli, tmp_path, monkeypatch):
-    """Of two iterations of a second each, one before and one after the interruption."""
+    """The epoch has two iterations of a second, one before and one after the interruption."""
     clock, update = [0], Trainer.update
 
     def second(*args):

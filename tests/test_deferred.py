@@ -151,7 +151,7 @@ def test_the_stock_functions_take_part():
 
 
 def in_another_thread(function):
-    """What function returns or raises in a thread of its own."""
+    """Returns what function returns or raises in a thread of its own."""
     found = []
 
     def run():

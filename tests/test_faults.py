@@ -43,7 +43,7 @@ def argv(folder):
 
 @pytest.fixture(scope="session")
 def golden(tmp_path_factory):
-    """A run that nothing happened to, with a record of its calls."""
+    """A run without a fault, and a record of its calls."""
     folder = tmp_path_factory.mktemp("golden")
     # Once in this process: what is compiled and loaded here need not be in each fork.
     assert trainer.main([str(part) for part in argv(folder / "warm")]) == 0
@@ -158,7 +158,7 @@ def test_killed_ten_times_at_random_moments(golden, tmp_path, seed):
 
 @pytest.mark.faults
 def test_the_real_script_killed_twenty_times_leaves_the_bytes_of_a_run_left_alone(tmp_path):
-    """The issue's own words: --epochs 12 --data digits, kill -9 twenty times, resumed each time."""
+    """Each time, SIGKILL ends the script somewhere else, and --resume goes on."""
     start = ["--epochs", "12", "--data", "digits", "--out"]
     assert faults.script([*start, tmp_path / "alone"]).wait() == 0
     folder, clock, command = tmp_path / "killed", random.Random(5), [*start, tmp_path / "killed"]

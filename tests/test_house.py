@@ -62,7 +62,7 @@ def floor(name):
 
 
 def imports(path):
-    """Of a file: (module, whether inside a function) of each import."""
+    """Yields (module, whether inside a function) of each import in a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     late = {node for function in ast.walk(tree)
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))

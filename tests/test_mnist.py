@@ -1,4 +1,4 @@
-"""MNIST: the images, and one line for every way not to get them.
+"""MNIST: the images, and one error message for every way not to get them.
 
 Nothing here leaves the machine: OpenML is a small server on the loopback interface, asked through
 scikit-learn's own code.
@@ -65,7 +65,7 @@ def assert_zeros(images):
 
 
 def one_line(caught):
-    """The text of an exception or warning, which must fit the command line's one line."""
+    """Returns the text of an exception or warning, which must be a single line."""
     text = str(caught.value if hasattr(caught, "value") else caught.message)
     assert "\n" not in text and len(text) < 600
     return text

@@ -67,7 +67,7 @@ def runs(pictures, tmp_path_factory):
 
 @pytest.fixture
 def command(capsys):
-    """command(plot, "walk", folder) is python plot.py walk FOLDER: (exit code, stdout, stderr)."""
+    """command(plot, "walk", folder) runs plot.py walk FOLDER: (exit code, stdout, stderr)."""
     def call(program, *argv):
         capsys.readouterr()
         code = program.main([str(part) for part in argv])

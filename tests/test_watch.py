@@ -6,7 +6,7 @@ from lab.judge.watch import Watch
 
 
 def warnings_of(frechet, diversity=0.7, loss_dis=0.5, prob=(0.7, 0.3), epochs=300, every=10):
-    """The warnings of a run, {epoch: lines}. Its course: values, or functions of the epoch."""
+    """Returns a run's {epoch: warnings}. Its figures are constants, or functions of the epoch."""
     def at(figure, epoch):
         return figure(epoch) if callable(figure) else figure
 
