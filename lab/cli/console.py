@@ -96,9 +96,9 @@ class Console:
         self._out.write(line + "\n")
         self._out.flush()
 
-    def warn(self, line: object) -> None:
+    def warn(self, message: object) -> None:
         if self.speaks:
-            self._message("warning", line)
+            self._write("warning", message)
 
     @contextlib.contextmanager
     def hearing(self, category: type[Warning]) -> Iterator[None]:
@@ -118,11 +118,11 @@ class Console:
             self.error("interrupted; nothing had begun")
             raise SystemExit(128 + signal.SIGINT) from None
 
-    def error(self, line: object) -> None:
-        self._message("error", line)
+    def error(self, message: object) -> None:
+        self._write("error", message)
 
-    def _message(self, kind, line):
-        tqdm.write(f"{self.program}: {kind}: {' '.join(str(line).split())}", file=self._err)
+    def _write(self, kind, message):
+        tqdm.write(f"{self.program}: {kind}: {' '.join(str(message).split())}", file=self._err)
         self._err.flush()
 
     def bar(self, total: int | None, done: int, what: str, delay: float = 0) -> tqdm:
