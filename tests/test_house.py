@@ -29,6 +29,7 @@ LATE = {
     ("lab/judge/figures.py", "dcgan"),  # plot.py --help does not wait for Chainer
     ("lab/judge/space.py", "sklearn"),  # this and matplotlib take seconds
     ("lab/look/curves.py", "matplotlib"),
+    ("lab/training/processes.py", "chainer_cpu"),  # Chainer with its shims, before chainermn
     ("lab/training/processes.py", "chainermn"),  # asked for by mpiexec alone
     ("lab/training/processes.py", "mpi4py"),
 }
