@@ -56,7 +56,7 @@ class Session:
             self.console.error(f"{message}{self.processes.name()}")
         if error and not everywhere:
             self.processes.abort(error if message is None else None, self.exit_code)
-        # Nobody leaves before the others: MPI ends all when one process ends badly.
+        # Nobody leaves before the others: where one process ends badly, all are ended.
         self.processes.wait()
         return message is not None
 
