@@ -110,6 +110,12 @@ class Browser:
         self.act(_pointer("touch", [
             {"type": "pointerMove", "x": x, "y": y, "duration": 0},
             {"type": "pointerDown", "button": 0}, *moves, {"type": "pointerUp", "button": 0}]))
+        if down:  # the page glides on; a touch meanwhile would only stop it
+            before, still = None, 0
+            while still < 5:
+                now = self.run("scrollY")
+                before, still = now, still + 1 if now == before else 0
+                time.sleep(0.05)
 
     def _place(self, selector, across=0.5, down=0.5):
         x, y = self.run(f"(node => {{ const seen = node.getBoundingClientRect(); "
