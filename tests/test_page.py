@@ -181,6 +181,7 @@ def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
     for title, notes, dashed in (
             ("Fréchet distance", "0 is best; dashed: real 0.500; ○ best: epoch 2", 1),
             ("Recall", "1 is best", 0)):
+        points(browser, title)
         assert browser.run(
             "(c => [c.querySelector('p').textContent, c.querySelectorAll('.balance').length])"
             f"({find_chart(title)})") == [notes, dashed]
@@ -239,6 +240,7 @@ def test_a_click_into_a_curve_goes_to_that_epoch(browser, long_run):
 
 def test_a_finger_goes_along_a_curve_or_scrolls_past_it(browser, long_run):
     open_page(browser, long_run, width=390)
+    points(browser, "Losses")
     browser.tap(".chart svg", down=-200)
     assert shown(browser) == "epoch-1000.png"
     browser.tap(".chart svg")
@@ -425,7 +427,7 @@ def test_a_picture_that_is_missing_is_named(browser, run):
     open_page(browser, run)
     (run / "epoch-0000.png").unlink()
     browser.press("ArrowLeft", shift=True)
-    browser.wait_for("document.querySelector('#samples .picture').innerText === "
+    browser.wait_for("document.querySelector('#samples .picture').textContent === "
                      "'The picture of epoch 0 is missing.'")
     browser.complaints()  # some say so, too
     browser.press("ArrowRight")
