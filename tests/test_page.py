@@ -222,6 +222,7 @@ def test_the_cursor_and_the_figures_follow_the_epoch(browser, run):
     for epoch in 3, 2, 1:
         loss = float(rows[epoch].split(",")[1])
         assert browser.run("document.querySelector('#numbers td').textContent") == f"{loss:.3f}"
+        browser.wait_for("document.querySelector('svg .cursor') !== null")
         place, begin, end = browser.run(
             "['.cursor', '.grid'].flatMap(q => { const l = document.querySelector('svg ' + q); "
             "return q === '.grid' ? [+l.getAttribute('x1'), +l.getAttribute('x2')] "
@@ -234,6 +235,7 @@ def test_the_cursor_and_the_figures_follow_the_epoch(browser, run):
 
 def test_a_click_into_a_curve_goes_to_that_epoch(browser, long_run):
     open_page(browser, long_run)
+    browser.wait_for("document.querySelector('svg .cursor') !== null")
     browser.click(".chart svg", across=0.5)
     assert 440 < int(shown(browser)[6:10]) < 520
 
