@@ -15,6 +15,12 @@ def part(name: str) -> str:
     return name.removesuffix(".npz") + "/"
 
 
+def arrays_of(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """Returns the arrays of one network in a trainer's state, by the network's own keys."""
+    return {key.removeprefix(part(name)): array for key, array in sorted(state.items())
+            if key.startswith(part(name))}
+
+
 def parts_of(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns the arrays of all networks in a trainer's state."""
     return {key: array for key, array in state.items()
@@ -27,8 +33,7 @@ def write_networks(folder: Path, state: dict[str, Any], prefix: str = "") -> Non
     With a prefix, each file also holds the "epoch" of the state.
     """
     for name in NETWORKS:
-        arrays = {key.removeprefix(part(name)): state[key] for key in sorted(state)
-                  if key.startswith(part(name))}
+        arrays = arrays_of(state, name)
         if prefix:
             arrays["epoch"] = state["epoch"]
         files.replace_file(folder / (prefix + name), partial(np.savez, **arrays))

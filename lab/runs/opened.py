@@ -19,6 +19,7 @@ from lab.images.dataset import Images
 from lab.images.errors import DataPathError
 from lab.runs import checkpoint, files
 from lab.runs.files import FolderError
+from lab.runs.networks import arrays_of
 from lab.runs.settings import Settings, read_settings
 
 
@@ -137,9 +138,7 @@ class OpenedRun:
                 continue  # damaged or already replaced; trainer.py --resume will say so
             gen, dis = self.untrained_networks()
             for network, file in (gen, gen_file), (dis, files.DISCRIMINATOR):
-                prefix = file.removesuffix(".npz") + "/"
-                own = {name.removeprefix(prefix): array for name, array in arrays.items()
-                       if name.startswith(prefix)}
+                own = arrays_of(arrays, file)
                 if not own and weights == "average":
                     raise self._no_average(path)
                 _fill(network, own, path)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from chainer_cpu import chainer
 from lab.networks import POST_SIZE
 from lab.runs.files import NETWORKS
-from lab.runs.networks import part
+from lab.runs.networks import arrays_of, part
 from lab.runs.opened import Missing, open_run
 from lab.runs.settings import Settings
 from lab.training.errors import UsageError
@@ -75,7 +75,6 @@ def check_channels(origin, channels):
 def load(origin, *networks):
     """Loads origin into a generator, a discriminator and an average of the generator."""
     for name, network in zip(NETWORKS, networks, strict=True):
-        own = {key.removeprefix(part(name)): array for key, array in origin.arrays.items()
-               if key.startswith(part(name))}
+        own = arrays_of(origin.arrays, name)
         if own:
             chainer.serializers.NpzDeserializer(own).load(network)
