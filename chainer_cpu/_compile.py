@@ -69,9 +69,8 @@ class _Cache(caching.FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             found = super().load_overload(sig, target_context)
-        except Exception as error:  # a pickle that was cut can raise anything
-            _warn(f"compiled code on the disk is broken, and is made anew ({self.cache_path}, "
-                  f"{type(error).__name__})")
+        except Exception:  # a pickle that was cut can raise anything
+            _warn(f"compiled code on the disk is broken, and is made anew ({self.cache_path})")
             with contextlib.suppress(OSError):
                 self.flush()
             found = None

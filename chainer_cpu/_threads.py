@@ -67,8 +67,10 @@ def _processors():
 # waits for no one who has not begun, so a helper that the system has put to sleep costs its help
 # and no more. With OpenMP's barriers, a second busy process made a step ten times as long.
 #
-# open: whether there are shares to take. next: the share that is taken next. active: how many
-# helpers look for shares or work on one. The others are the job's.
+# open: whether there are shares to take. Whoever takes the last one closes it: the system may put
+# the caller to sleep in a share of its own, and no helper should look for more meanwhile. next: the
+# share that is taken next. active: how many helpers look for shares or work on one. The others are
+# the job's.
 _NUMBERS = "open", "next", "active", "shares", "function", "job"
 _MEETING = np.dtype([(name, np.int64) for name in _NUMBERS])
 
@@ -112,6 +114,8 @@ def _take_shares(meeting):
         share = add(here + _AT.next, 1)
         if share >= this.shares:
             break
+        if share == this.shares - 1:
+            store(here + _AT.open, 0)
         call(this.function, share, this.shares, this.job)
     restore_control(before)
 
@@ -162,7 +166,6 @@ def lead(meeting, sleepers, libraries, jobs, number, acquire, release, give_way)
             for s in range(1, len(sleepers)):
                 _wake(sleepers, s, release)
         _take_shares(meeting)
-        store(here + _AT.open, 0)
         waited = 0
         while load(here + _AT.active):
             pause()
@@ -179,11 +182,11 @@ def lead(meeting, sleepers, libraries, jobs, number, acquire, release, give_way)
 @compiled(types.void(_records(_MEETING), _records(_SLEEPER), *[types.int64] * 4), nogil=True)
 def _help(meeting, sleepers, s, acquire, release, patience):
     """Takes shares of jobs for ever; sleeps after patience pauses without work."""
-    here, this = meeting.ctypes.data, meeting[0]
+    here = meeting.ctypes.data
     while True:
         idle = 0
         while idle < patience:
-            if load(here + _AT.open) and load(here + _AT.next) < this.shares:
+            if load(here + _AT.open):
                 add(here + _AT.active, 1)
                 # Looked at again: from here on, the caller waits for us.
                 if load(here + _AT.open):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
+from lab.cli import patience
 from lab.cli.version import version
 from lab.runs import checkpoint, files
 from lab.runs.checkpoint import CheckpointError
@@ -101,7 +102,7 @@ def test_a_file_that_others_hold_for_a_moment_is_replaced_all_the_same(tmp_path,
 
 def test_a_file_that_others_hold_for_good_is_an_error_that_names_it(tmp_path, monkeypatch):
     held(1000, monkeypatch)
-    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    monkeypatch.setattr(patience, "PATIENCE", 0.2)
     began = time.monotonic()
     with pytest.raises(OSError, match="Permission denied.*checkpoint-0007.npz"):
         write(tmp_path, 7)

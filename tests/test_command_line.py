@@ -20,12 +20,11 @@ from PIL import Image
 from chainer_cpu import _compile, chainer
 from dcgan import Discriminator, Generator, generate
 from lab import cli as house
-from lab.cli import version
+from lab.cli import patience, version
 from lab.cli.console import Console
 from lab.images import source
 from lab.images.errors import Unavailable
 from lab.judge import figures
-from lab.runs import files
 from lab.training import words
 from trainer import Trainer
 
@@ -402,11 +401,28 @@ def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypat
 
     original = os.replace
     monkeypatch.setattr(os, "replace", replace)
-    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE", 0.1)
     code, out, err = cli(*TINY, "--epochs", "1")
     assert code == 0 and f"warning: [Errno 13] Permission denied: 'result/{page}'" in err
     assert "to draw with   result/play.html" in out
     assert (tmp_path / "result" / "generator.npz").exists()
+
+
+def test_files_that_others_hold_for_a_moment_go_when_they_must(cli, tmp_path, monkeypatch):
+    """Of a finished run that goes on: its networks; then of one that is discarded: all."""
+    def unlink(path, **named):
+        if path not in held:
+            held.append(path)
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, **named)
+
+    assert cli(*TINY, "--epochs", "1", "--picture-every", "2")[0] == 0
+    held, original = [], Path.unlink
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert cli("--resume", "--epochs", "2")[0] == 0
+    assert {path.name for path in held} >= {"generator.npz", "epoch-0001.png"}
+    assert cli(*TINY, "--epochs", "1", "--overwrite")[0] == 0
+    assert not (tmp_path / "result" / "epoch-0002.png").exists()
 
 
 def test_the_environment_may_be_on_another_drive(monkeypatch):

@@ -46,15 +46,14 @@ def test_what_is_compiled_is_told_once_and_found_by_the_next(cache):
 
 
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-@pytest.mark.parametrize("broken", [
-    lambda data: b"", lambda data: data[:len(data) // 2], lambda data: bytes(len(data)),
-], ids=["empty", "cut", "zeros"])
-def test_a_broken_file_is_made_anew_with_one_warning(cache, suffix, broken):
+def test_broken_files_are_made_anew_with_one_warning(cache, suffix):
+    """As a power cut leaves them: each in another way."""
     use()
-    path, = cache.rglob(f"*.{suffix}")
-    path.write_bytes(broken(path.read_bytes()))
     with pytest.warns(CacheWarning, match="broken, and is made anew") as caught:
-        assert use()
+        for broken in b"", None, bytes(1000):
+            path, = cache.rglob(f"*.{suffix}")
+            path.write_bytes(path.read_bytes()[:200] if broken is None else broken)
+            assert use()
     assert len(caught) == 1
     assert not use()
 

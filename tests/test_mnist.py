@@ -557,6 +557,19 @@ def test_a_cache_folder_that_cannot_be_made_costs_a_warning(openml, tmp_path):
     assert len(caught) == 1 and str(tmp_path / CACHE) in one_line(caught[0])
 
 
+def test_a_copy_that_others_hold_for_a_moment_is_kept_all_the_same(openml, tmp_path, monkeypatch):
+    def replace(source, target):
+        held.append(target)
+        if len(held) == 1:
+            raise PermissionError(errno.EACCES, "Permission denied", str(target))
+        return original(source, target)
+
+    held, original = [], os.replace
+    monkeypatch.setattr(os, "replace", replace)
+    assert_zeros(load(0, "openml"))
+    assert (tmp_path / CACHE).exists() and len(held) == 2
+
+
 def test_a_full_disk_costs_a_warning_and_leaves_no_half_copy(openml, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from lab.cli.patience import patiently
 from lab.images import mnist
 from lab.images.dataset import Images
 from lab.images.errors import DataWarning, Unavailable
@@ -127,7 +128,7 @@ def _write_cache(path, pixels, labels):
                                     sha256=mnist.sha256(pixels, labels))
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(whole, path)
+            patiently(os.replace, whole, path)
     except OSError as error:
         warnings.warn(f"MNIST could not be kept ({path}, {error.strerror}); the next start will "
                       "fetch it again", DataWarning)

@@ -20,8 +20,9 @@ import numpy as np
 import threadpoolctl
 
 import chainer_cpu
+from lab.cli.patience import patiently
 from lab.cli.version import version
-from lab.runs.files import patiently, replace_file
+from lab.runs.files import replace_file
 
 FORMAT = 1
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from lab.cli.own import is_own
+from lab.cli.patience import patiently
 from lab.runs import checkpoint, files
 from lab.runs.files import FolderError
 from lab.runs.settings import read_settings
@@ -83,7 +84,7 @@ def discard(folder: str | os.PathLike, drawn: Iterable[str] = ()) -> None:
     paths = _own_files(folder, drawn)
     # The settings go last: while they are there, what is left is known to be a run's.
     for path in sorted(paths, key=lambda path: path.name == files.SETTINGS):
-        files.patiently(path.unlink)
+        patiently(path.unlink)
     for below in {path.parent for path in paths} - {Path(folder)}:
         with contextlib.suppress(OSError):
             below.rmdir()
@@ -93,7 +94,7 @@ def remove_leftovers(folder: str | os.PathLike, drawn: Iterable[str] = ()) -> No
     """Removes temporary files of a run that was killed while writing. drawn: as of check_new."""
     pattern = f"*{files.TEMPORARY}"  # of any process
     for path in (*_own_files(folder, drawn, pattern), *Path(folder).glob(IGNORE + pattern)):
-        path.unlink(missing_ok=True)
+        patiently(path.unlink, missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -18,10 +18,11 @@
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
+
+from lab.cli.patience import patiently
 
 LOSS_COLUMNS = ("epoch", "loss_gen", "loss_dis", "seconds", "prob_real", "prob_generated")
 
@@ -35,7 +36,6 @@ REAL = "real.png"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"
 
 TEMPORARY = ".tmp"
-PATIENCE = 2  # seconds to wait for a file that another program holds
 
 
 class FolderError(Exception):
@@ -66,22 +66,6 @@ def replace_file(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-def patiently(function, *arguments):
-    """Calls function, again for PATIENCE seconds while it raises PermissionError.
-
-    A virus scanner or a sync client opens a file that was just written, and Windows refuses to
-    replace it meanwhile.
-    """
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return function(*arguments)
-        except PermissionError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
 
 
 def _sync_folder(folder):

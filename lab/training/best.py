@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lab.cli.patience import patiently
 from lab.runs import files
 from lab.runs.networks import parts_of, write_networks
 
@@ -54,7 +55,7 @@ class Best:
             self.keep(epoch, state, lasting)
         else:
             for name in files.NETWORKS:
-                (self.folder / (files.BEST + name)).unlink(missing_ok=True)
+                patiently((self.folder / (files.BEST + name)).unlink, missing_ok=True)
 
     def _write(self, arrays):
         write_networks(self.folder, {key.removeprefix(PREFIX): array

@@ -13,6 +13,7 @@ import numpy as np
 
 import dcgan
 from lab import networks
+from lab.cli.patience import patiently
 from lab.judge import figures
 from lab.judge.watch import Watch
 from lab.look import commands, page, play
@@ -116,17 +117,17 @@ class Run:
         # Removes what was kept of an epoch only because it was the last: it no longer is.
         if self.trainer.epoch < self.settings.epochs:
             for name in files.NETWORKS:
-                (self.folder / name).unlink(missing_ok=True)
+                patiently((self.folder / name).unlink, missing_ok=True)
         self.quality = [row for row in self.quality if self._is_due("quality_every", row[0])]
         self.best.load(arrays)
         self.best.restore(self.quality, self.trainer.epoch, self.trainer.state(),
                           self._is_regular("quality_every", self.trainer.epoch))
         if not self._is_due("picture_every", self.trainer.epoch):
-            files.picture(self.folder, self.trainer.epoch).unlink(missing_ok=True)
+            patiently(files.picture(self.folder, self.trainer.epoch).unlink, missing_ok=True)
         with contextlib.suppress(FolderError):  # no pictures
             for epoch, path in self.opened.pictures().items():
                 if epoch > self.settings.epochs:
-                    path.unlink()
+                    patiently(path.unlink)
         self._restore_files()
 
     def _restore_files(self):
