@@ -7,8 +7,11 @@ from pathlib import Path
 
 import browsers
 import pytest
+import small
 
+import dcgan
 import trainer
+from lab.networks import paper
 from lab.runs.settings import Settings
 
 # A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
@@ -23,6 +26,19 @@ os.environ.pop("MAKELEVEL", None)
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
 TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "10",
         "--quality-every", "0"]
+
+
+@pytest.fixture(scope="module")
+def small_networks():
+    """Makes all networks small, for tests that are not of them: a run takes a tenth of its time.
+
+    Not beside tiny_run and steady_run, whose networks are of full size.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module in dcgan, paper:
+            patch.setattr(module, "L", small.LINKS)
+            patch.setattr(module, "F", small.FUNCTIONS)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ SETTINGS = ["--data", "digits", "--batch-size", "89", "--z-dim", "4", "--quality
 # By epoch. The third is measured only where it is the last.
 DISTANCES = {0: 9, 2: 5, 3: 4, 4: 6, 6: 4.5}
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):

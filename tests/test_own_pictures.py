@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ("--epochs", "2", "--batch-size", "20", "--z-dim", "8", "--quality-every", "1")
 SIZES = (28, 32, 48)
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
 
 def suns(folder, number=48, grey=False):
     """Makes pictures of different shapes: a red disc somewhere on blue, or black on white."""
@@ -55,7 +57,7 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(pictures, tmp_path_factory):
+def runs(small_networks, pictures, tmp_path_factory):
     """{size: the folder of a finished run}."""
     folder = tmp_path_factory.mktemp("runs")
     for size in SIZES:
