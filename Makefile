@@ -19,8 +19,9 @@ help:
 train: .venv/ready
 	$(BIN)/python trainer.py $(ARGS)
 
+# In two processes, a file of tests after the other: many wait for a browser or for what they start.
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # A handful of tests for somebody who only wants to know that it works.
 CHECKS = \

@@ -9,9 +9,7 @@ import browsers
 import pytest
 import small
 
-import dcgan
 import trainer
-from lab.networks import paper
 from lab.runs.settings import Settings
 
 # A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
@@ -34,10 +32,7 @@ def small_networks():
 
     Not beside tiny_run and steady_run, whose networks are of full size.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        for module in dcgan, paper:
-            patch.setattr(module, "L", small.LINKS)
-            patch.setattr(module, "F", small.FUNCTIONS)
+    with small.networks():
         yield
 
 
@@ -109,6 +104,13 @@ def cli(capsys, tmp_path, monkeypatch):
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def small_cli(cli):
+    """cli, with small networks."""
+    with small.networks():
+        yield cli
 
 
 def pytest_terminal_summary(terminalreporter):

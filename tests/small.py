@@ -1,9 +1,13 @@
 """Networks an eighth as wide, for tests of what happens around them."""
 
+import contextlib
 import types
+from unittest import mock
 
+import dcgan
 from chainer_cpu import functions as F
 from chainer_cpu import links as L
+from lab.networks import paper
 
 
 def narrow(link):
@@ -15,3 +19,12 @@ LINKS = types.SimpleNamespace(**{name: narrow(getattr(L, name)) for name in (
     "Linear", "Convolution2D", "Deconvolution2D", "BatchNormalization")})
 FUNCTIONS = types.SimpleNamespace(**vars(F))
 FUNCTIONS.reshape = lambda h, shape: F.reshape(h, (shape[0], -1, *shape[2:]))
+
+
+@contextlib.contextmanager
+def networks():
+    """Within it, all networks that are built are small."""
+    with contextlib.ExitStack() as stack:
+        for module in dcgan, paper:
+            stack.enter_context(mock.patch.multiple(module, L=LINKS, F=FUNCTIONS))
+        yield

@@ -138,14 +138,15 @@ def test_a_narrow_bar_still_says_which_loss_is_which(columns, shown):
     assert text.endswith(shown) if shown else "5.110" not in text
 
 
-def test_the_papers_recipe_and_flags_that_win_over_it(cli, tmp_path):
-    assert cli("--data", "digits", "--epochs", "1", "--recipe", "paper", "--beta1", "0.7")[0] == 0
+def test_the_papers_recipe_and_flags_that_win_over_it(small_cli, tmp_path):
+    flags = "--data digits --epochs 1 --recipe paper --beta1 0.7".split()
+    assert small_cli(*flags)[0] == 0
     settings = json.loads((tmp_path / "result" / "settings.json").read_text(encoding="utf-8"))
     assert (settings["batch_size"], settings["alpha"], settings["beta1"]) == (100, 0.0002, 0.7)
 
 
-def test_the_comments_sizes_train_from_the_command_line(cli, tmp_path):
-    code, out, _ = cli(*TINY, "--epochs", "1", "--sizes", "comment")
+def test_the_comments_sizes_train_from_the_command_line(small_cli, tmp_path):
+    code, out, _ = small_cli(*TINY, "--epochs", "1", "--sizes", "comment")
     assert code == 0 and "3-4-5-10-28" in out
 
 
@@ -187,17 +188,17 @@ def test_an_output_path_that_is_a_file_or_has_no_parent_is_refused_before_the_da
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_path):
+def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(small_cli, tmp_path):
     tiny = [*TINY, "--epochs", "1", "--out", "röt e"]
-    assert cli(*tiny)[0] == 0
+    assert small_cli(*tiny)[0] == 0
     folder = tmp_path / "röt e"
     (folder / "notes.txt").write_text("mine")
     (folder / "epoch-0007.png").write_text("of an older, longer run")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    code, _, err = cli(*tiny)
+    code, _, err = small_cli(*tiny)
     assert code == 2 and "--overwrite" in err and "--resume" in err and err.count("\n") == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert cli(*tiny, "--overwrite", "--seed", "5")[0] == 0
+    assert small_cli(*tiny, "--overwrite", "--seed", "5")[0] == 0
     assert (folder / "notes.txt").read_text() == "mine"
     assert not (folder / "epoch-0007.png").exists()
     assert (folder / "generator.npz").read_bytes() != before["generator.npz"]
@@ -207,7 +208,7 @@ def test_a_folder_that_holds_a_run_is_refused_until_told_to_discard_it(cli, tmp_
     ((), "steady", 400), (("--epochs", "9"), "post", 9), (("--data", "digits"), "post", 1000),
     (("--digit", "all"), "post", 1000)])
 def test_where_mnist_cannot_be_had_the_small_digits_are_learned_as_suits_them(
-        cli, tmp_path, monkeypatch, flags, recipe, epochs):
+        small_cli, tmp_path, monkeypatch, flags, recipe, epochs):
     def no_network():
         raise Unavailable("no network")
 
@@ -219,7 +220,7 @@ def test_where_mnist_cannot_be_had_the_small_digits_are_learned_as_suits_them(
     monkeypatch.delenv("MNIST_DIR", raising=False)
     monkeypatch.setattr(source.openml, "read", no_network)
     monkeypatch.setattr(Trainer, "update", stop)
-    code, out, err = cli("--quality-every", "0", *flags)
+    code, out, err = small_cli("--quality-every", "0", *flags)
     assert code == 143
     settings = json.loads((tmp_path / "result" / "settings.json").read_text(encoding="utf-8"))
     assert (settings["recipe"], settings["epochs"]) == (recipe, epochs)
@@ -260,12 +261,12 @@ def test_a_folder_of_the_users_own_is_never_discarded(cli, tmp_path, flag, advic
                                                             "settings.json"]
 
 
-def test_a_folder_that_a_file_manager_has_looked_at_is_empty(cli, tmp_path):
+def test_a_folder_that_a_file_manager_has_looked_at_is_empty(small_cli, tmp_path):
     (tmp_path / "new").mkdir()
     for name in ".DS_Store", "Thumbs.db", "desktop.ini":
         (tmp_path / "new" / name).touch()
-    assert cli(*TINY, "--epochs", "1", "--out", "new")[0] == 0
-    assert cli(*TINY, "--epochs", "1", "--out", "new", "--overwrite")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--out", "new")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--out", "new", "--overwrite")[0] == 0
     assert (tmp_path / "new" / "Thumbs.db").exists()
 
 
@@ -279,7 +280,7 @@ def test_the_projects_own_folders_are_refused(cli, folder, flags):
     assert (sorted(own.iterdir()) if own.exists() else None) == before
 
 
-def test_git_leaves_out_what_a_run_writes_and_nothing_of_the_users(cli, tmp_path):
+def test_git_leaves_out_what_a_run_writes_and_nothing_of_the_users(small_cli, tmp_path):
     def untracked():
         done = subprocess.run(["git", "status", "--porcelain", "-uall"], cwd=tmp_path, text=True,
                               capture_output=True, check=True)
@@ -287,33 +288,33 @@ def test_git_leaves_out_what_a_run_writes_and_nothing_of_the_users(cli, tmp_path
 
     subprocess.run(["git", "init"], cwd=tmp_path, capture_output=True, check=True)
     (tmp_path / "mine").mkdir()
-    assert cli(*TINY, "--epochs", "1", "--out", "mine")[0] == 0
-    assert cli(*TINY, "--epochs", "1", "--out", "made")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--out", "mine")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--out", "made")[0] == 0
     assert untracked() == []
     for folder in "mine", "made":
         (tmp_path / folder / "notes.txt").touch()
     assert untracked() == ["mine/notes.txt"]  # the other folder is the run's, all of it
 
 
-def test_the_tilde_is_home_and_a_dot_is_where_one_is(cli, tmp_path, monkeypatch):
+def test_the_tilde_is_home_and_a_dot_is_where_one_is(small_cli, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
-    assert cli(*TINY, "--epochs", "1", "--out=~/r")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--out=~/r")[0] == 0
     assert (tmp_path / "home" / "r" / "generator.npz").exists()
     monkeypatch.chdir(tmp_path / "home" / "r")
-    assert cli("--resume", "--epochs", "2", "--out", ".")[0] == 0
+    assert small_cli("--resume", "--epochs", "2", "--out", ".")[0] == 0
 
 
-def test_the_old_run_stays_until_the_new_one_can_begin(cli, tmp_path, monkeypatch):
+def test_the_old_run_stays_until_the_new_one_can_begin(small_cli, tmp_path, monkeypatch):
     def interrupted(*_):
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
-    assert cli(*TINY, "--epochs", "1")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1")[0] == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "result").iterdir()}
     monkeypatch.setattr(figures, "Judge", interrupted)
-    code, _, err = cli(*TINY, "--quality-every", "1", "--overwrite")
+    code, _, err = small_cli(*TINY, "--quality-every", "1", "--overwrite")
     assert code == 130 and "nothing was lost" in err
     assert {path.name: path.read_bytes() for path in (tmp_path / "result").iterdir()} == before
 
@@ -358,7 +359,8 @@ def test_ctrl_c_while_really_compiling_ends_within_two_seconds(tmp_path):
     assert run.returncode == 130 and err.count("\n") == 1 and "nothing is lost" in err
 
 
-def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(cli, tmp_path, monkeypatch):
+def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(
+        small_cli, tmp_path, monkeypatch):
     """The epoch has two iterations of a second, one before and one after the interruption."""
     clock, update = [0], Trainer.update
 
@@ -370,15 +372,15 @@ def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(cli, tmp
 
     monkeypatch.setattr(Trainer, "update", second)
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    assert cli(*TINY, "--epochs", "1")[0] == 143
-    code, out, _ = cli("--resume")
+    assert small_cli(*TINY, "--epochs", "1")[0] == 143
+    code, out, _ = small_cli("--resume")
     assert code == 0 and re.search(r"done +1 epoch in 1 s, 60 images/s", out)
     assert [float(row["seconds"]) for row in rows(tmp_path / "result")] == [2]
 
 
 # -- Windows, as far as it can be had elsewhere --------------------------------------------------
 
-def test_a_lock_that_nobody_may_write_to_holds_all_the_same(cli, tmp_path, monkeypatch):
+def test_a_lock_that_nobody_may_write_to_holds_all_the_same(small_cli, tmp_path, monkeypatch):
     """Windows refuses a second handle what a first one has locked."""
     def write_text(path, *args, **kwargs):
         if path.name == ".lock":
@@ -387,12 +389,12 @@ def test_a_lock_that_nobody_may_write_to_holds_all_the_same(cli, tmp_path, monke
 
     original = Path.write_text
     monkeypatch.setattr(Path, "write_text", write_text)
-    assert cli(*TINY, "--epochs", "1")[0] == 0
-    assert cli("--resume", "--epochs", "2")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1")[0] == 0
+    assert small_cli("--resume", "--epochs", "2")[0] == 0
 
 
 @pytest.mark.parametrize("page", ["index.js", "index.html"])
-def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypatch, page):
+def test_a_page_that_is_being_read_does_not_end_the_run(small_cli, tmp_path, monkeypatch, page):
     """Windows replaces no file that a browser has open."""
     def replace(source, target):
         if target.name == page and target.exists():
@@ -402,13 +404,13 @@ def test_a_page_that_is_being_read_does_not_end_the_run(cli, tmp_path, monkeypat
     original = os.replace
     monkeypatch.setattr(os, "replace", replace)
     monkeypatch.setattr(patience, "PATIENCE", 0.1)
-    code, out, err = cli(*TINY, "--epochs", "1")
+    code, out, err = small_cli(*TINY, "--epochs", "1")
     assert code == 0 and f"warning: [Errno 13] Permission denied: 'result/{page}'" in err
     assert "to draw with   result/play.html" in out
     assert (tmp_path / "result" / "generator.npz").exists()
 
 
-def test_files_that_others_hold_for_a_moment_go_when_they_must(cli, tmp_path, monkeypatch):
+def test_files_that_others_hold_for_a_moment_go_when_they_must(small_cli, tmp_path, monkeypatch):
     """Of a finished run that goes on: its networks; then of one that is discarded: all."""
     def unlink(path, **named):
         if path not in held:
@@ -416,12 +418,12 @@ def test_files_that_others_hold_for_a_moment_go_when_they_must(cli, tmp_path, mo
             raise PermissionError(13, "Permission denied", str(path))
         return original(path, **named)
 
-    assert cli(*TINY, "--epochs", "1", "--picture-every", "2")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--picture-every", "2")[0] == 0
     held, original = [], Path.unlink
     monkeypatch.setattr(Path, "unlink", unlink)
-    assert cli("--resume", "--epochs", "2")[0] == 0
+    assert small_cli("--resume", "--epochs", "2")[0] == 0
     assert {path.name for path in held} >= {"generator.npz", "epoch-0001.png"}
-    assert cli(*TINY, "--epochs", "1", "--overwrite")[0] == 0
+    assert small_cli(*TINY, "--epochs", "1", "--overwrite")[0] == 0
     assert not (tmp_path / "result" / "epoch-0002.png").exists()
 
 

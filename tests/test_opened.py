@@ -60,11 +60,11 @@ def test_an_unfinished_run_gives_the_networks_of_its_newest_checkpoint(copy):
     np.testing.assert_array_equal(gen.l1.b.array, arrays["generator/l1/b"])
 
 
-def test_a_finished_run_that_goes_on_has_no_older_generator_to_be_taken_for_its_last(cli, tmp_path,
-                                                                                     monkeypatch):
-    cli(*TINY, "--epochs", "1")
+def test_a_finished_run_that_goes_on_has_no_older_generator_to_be_taken_for_its_last(
+        small_cli, tmp_path, monkeypatch):
+    small_cli(*TINY, "--epochs", "1")
     monkeypatch.setattr(run.Run, "finish", lambda *_: 1)  # as if killed after the last epoch
-    cli("--resume", "--epochs", "2")
+    small_cli("--resume", "--epochs", "2")
     gen, _, epoch = open_run(tmp_path / "result").networks()
     arrays, meta = checkpoint.read(checkpoint.paths(tmp_path / "result")[0])
     assert epoch == meta["epoch"] == 2

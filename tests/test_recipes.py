@@ -87,8 +87,8 @@ def test_a_run_from_before_there_was_an_average_says_that_it_has_none(tiny_run, 
         open_run(copy).networks("average")
 
 
-def test_a_run_from_before_goes_on_and_its_average_begins_there(cli, tmp_path):
-    cli(*TINY, "--epochs", "1")
+def test_a_run_from_before_goes_on_and_its_average_begins_there(small_cli, tmp_path):
+    small_cli(*TINY, "--epochs", "1")
     folder = tmp_path / "result"
     (path, *_) = checkpoint.paths(folder)
     arrays, meta = checkpoint.read(path)
@@ -97,7 +97,7 @@ def test_a_run_from_before_goes_on_and_its_average_begins_there(cli, tmp_path):
         del meta["settings"][name]
     checkpoint.write(folder, 1, {name: array for name, array in arrays.items()
                                  if "average" not in name and name != "averaged"}, meta)
-    code, _, err = cli("--resume", "--epochs", "2")
+    code, _, err = small_cli("--resume", "--epochs", "2")
     assert code == 0 and "error" not in err
     arrays, _ = checkpoint.read(checkpoint.paths(folder)[0])
     assert arrays["averaged"] == 120

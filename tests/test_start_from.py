@@ -97,13 +97,13 @@ def test_a_start_that_is_not_there_is_one_message(cli, tmp_path, flags, words):
 
 # -- ending early --------------------------------------------------------------------------------
 
-def test_fewer_epochs_than_planned_end_a_run_as_if_it_had_been_planned_so(cli, tmp_path):
+def test_fewer_epochs_than_planned_end_a_run_as_if_it_had_been_planned_so(small_cli, tmp_path):
     measured = [*TINY, "--picture-every", "2", "--quality-every", "2", "--checkpoint-every", "1"]
-    cli(*measured, "--epochs", "3", "--out", "planned")
-    cli(*measured, "--epochs", "4", "--out", "ended")
+    small_cli(*measured, "--epochs", "3", "--out", "planned")
+    small_cli(*measured, "--epochs", "4", "--out", "ended")
     for name in "checkpoint-0004.npz", "generator.npz", "discriminator.npz":  # stopped after 3
         (tmp_path / "ended" / name).unlink()
-    code, out, err = cli("--resume", "--epochs", "3", "--out", "ended")
+    code, out, err = small_cli("--resume", "--epochs", "3", "--out", "ended")
     assert code == 0 and "done" in out and "networks" in out, err
     assert result(tmp_path / "ended") == result(tmp_path / "planned")
 
