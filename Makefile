@@ -19,9 +19,9 @@ help:
 train: .venv/ready
 	$(BIN)/python trainer.py $(ARGS)
 
-# In two processes, a file of tests after the other: many wait for a browser or for what they start.
+# In two processes: many tests wait for a browser, or for what they start.
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 # A handful of tests for somebody who only wants to know that it works.
 CHECKS = \

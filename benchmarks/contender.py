@@ -10,6 +10,7 @@ A request is one line, a JSON list of a name and arguments; the answer is one li
     memory          answers the peak resident size so far, in bytes
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -72,8 +73,14 @@ class Contender:
         self.process.communicate()
 
 
-def serve(contender):
-    """The contender's end: answers requests by its methods until there are no more."""
+def serve(description, contenders):
+    """The contender's end: makes the one that the command line names, of a dict of functions.
+
+    Answers requests by its methods until there are no more.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("name", metavar="NAME", choices=contenders, help=", ".join(contenders))
+    contender = contenders[parser.parse_args().name]()
     for line in sys.stdin:
         request, *args = json.loads(line)
         if request == "data":

@@ -6,7 +6,6 @@ folder that is imported.
 
 import contextlib
 import importlib.metadata
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,9 +104,8 @@ def instructions():
 
 def build(x):
     """Builds the Generator and the Discriminator of a run on images x."""
-    size = x.shape[2]
-    return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=size,
-                                          sizes="listing" if size == 28 else "512"))
+    return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=x.shape[2],
+                                          sizes="listing"))
 
 
 def save(path, x, z):
@@ -119,4 +117,4 @@ def save(path, x, z):
 
 
 if __name__ == "__main__":
-    serve({"ours": Ours, "beside": Ours, "stock": Stock, "author": Author}[sys.argv[-1]]())
+    serve(__doc__, {"ours": Ours, "beside": Ours, "stock": Stock, "author": Author})

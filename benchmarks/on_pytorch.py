@@ -3,8 +3,6 @@
 NAME is torch or torch_last, the two memory formats. Needs PyTorch and NumPy alone.
 """
 
-import sys
-
 import torch
 from contender import serve
 from torch import nn
@@ -115,4 +113,4 @@ class Torch:
 
 
 if __name__ == "__main__":
-    serve({"torch": Torch, "torch_last": lambda: Torch(torch.channels_last)}[sys.argv[-1]]())
+    serve(__doc__, {"torch": Torch, "torch_last": lambda: Torch(torch.channels_last)})

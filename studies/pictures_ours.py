@@ -3,6 +3,7 @@
 SETTINGS is a JSON object of the parameters of turn(), which are those of pictures_pytorch.turn().
 """
 
+import argparse
 import json
 import sys
 import time
@@ -22,10 +23,8 @@ def begin(images, seed):
     _, channels, size, _ = images.shape
     np.random.seed(seed)
     recipe = RECIPES["steady"]
-    maps, *_ = networks.TABLE["paper"].maps
-    settings = SimpleNamespace(z_dim=Z_DIM, channels=channels, size=size, sizes=maps)
-    return Trainer(*networks.build(settings), recipe["alpha"], recipe["beta1"], recipe["order"],
-                   recipe["real_label"], recipe["blur"])
+    settings = SimpleNamespace(z_dim=Z_DIM, channels=channels, size=size)
+    return Trainer(*networks.build(settings), recipe["alpha"], recipe["beta1"], recipe["order"])
 
 
 def turn(images, batch_size, seed, before, after, samples, n_samples, steps):
@@ -53,4 +52,7 @@ def turn(images, batch_size, seed, before, after, samples, n_samples, steps):
 
 
 if __name__ == "__main__":
-    turn(**json.loads(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("settings", metavar="SETTINGS", type=json.loads,
+                        help="a JSON object of the parameters of turn()")
+    turn(**parser.parse_args().settings)

@@ -5,9 +5,9 @@ well-known DCGAN example: no biases beside batch normalization, one logit, weigh
 gammas of N(1, 0.02), z of N(0, 1), binary cross entropy, D first, Adam 0.0002/0.5.
 """
 
+import argparse
 import itertools
 import json
-import sys
 import time
 
 import numpy as np
@@ -104,4 +104,7 @@ def turn(images, batch_size, seed, before, after, samples, n_samples, steps):
 
 
 if __name__ == "__main__":
-    turn(**json.loads(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("settings", metavar="SETTINGS", type=json.loads,
+                        help="a JSON object of the parameters of turn()")
+    turn(**parser.parse_args().settings)

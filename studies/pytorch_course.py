@@ -1,8 +1,8 @@
 """Trains the paper's recipe in PyTorch for course.py: ``pytorch_course.py SETTINGS``, as JSON."""
 
+import argparse
 import copy
 import json
-import sys
 
 import numpy as np
 import torch
@@ -38,4 +38,7 @@ def train(path, weights, epochs, batch_size, alpha, beta1):
 
 
 if __name__ == "__main__":
-    train(**json.loads(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("settings", metavar="SETTINGS", type=json.loads,
+                        help="a JSON object of the parameters of train()")
+    train(**parser.parse_args().settings)

@@ -10,7 +10,6 @@ import pytest
 import small
 
 import trainer
-from lab import networks
 from lab.runs.settings import Settings
 
 # A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
@@ -56,11 +55,9 @@ def steady_run(tmp_path_factory):
 
 def settings_of(**changes):
     """Returns the settings of the post's run with changes."""
-    sizes = "256" if changes.get("size", 28) in networks.TABLE["paper"].sizes else "listing"
-    return Settings(**{"sizes": sizes, "alpha": 0.001, "beta1": 0.9, "order": "generator-first",
-                       "real_label": 1.0, "blur": 0.0, "weights": "trained", "images": 6903,
-                       "channels": 1, "data_source": "MNIST", "fingerprint": "", "environment": {},
-                       **changes})
+    return Settings(**{"alpha": 0.001, "beta1": 0.9, "order": "generator-first",
+                       "weights": "trained", "images": 6903, "channels": 1,
+                       "data_source": "MNIST", "fingerprint": "", "environment": {}, **changes})
 
 
 def change_settings(folder, **changes):
@@ -114,6 +111,19 @@ def small_cli(cli):
     """cli, with small networks."""
     with small.networks():
         yield cli
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Leaves to one of the processes of make test all of a browser, and all of a file."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 (not where -p no:xdist is said)
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file, _, test = nodeid.partition("::")
+            return next((name for name in browsers.BROWSERS if name in test), file)
+
+    return Scheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -87,7 +87,8 @@ def test_every_error_message_can_be_written(command, terminal, tmp_path, monkeyp
 
 
 def test_a_terminal_without_a_locale_gets_the_help_of_modules_run_as_such():
-    for module in "trainer", "benchmarks.benchmark", "studies.course", "studies.spread":
+    for module in ("trainer", "benchmarks.benchmark", "studies.course", "studies.spread",
+                   "studies.pictures_ours"):
         done = subprocess.run(
             [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True,
             env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
