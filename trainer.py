@@ -15,6 +15,7 @@ import chainer_cpu
 from lab.cli.console import Console, noting_interrupts
 from lab.images.dataset import Images
 from lab.training import options, words
+from lab.training.blur import blur
 from lab.training.errors import Diverged
 from lab.training.processes import ALONE, is_first
 from plot import sample_grid
@@ -24,6 +25,9 @@ REAL, FAKE = 0, 1  # the discriminator's two logits
 # The half-life of the average, in images. In the beginning, when G changes fast, it is this share
 # of the images so far.
 HALF_LIFE, WARM_UP = 20_000, 0.1
+
+# The images that training has seen when the blur is gone.
+BLUR_IMAGES = 80_000
 
 
 class Trainer:
@@ -44,6 +48,18 @@ class Trainer:
         generator-first      the post's: both losses by one forward pass, then G moves, then D
         discriminator-first  D moves, then G, by the loss that the new D gives the same images
 
+    blur: in the beginning D sees all images, real and generated, through a Gaussian blur. Its
+    standard deviation is this share of an image's size, and fades to nothing over the first
+    BLUR_IMAGES images (Karras et al. 2021, section 3.2). So G first learns what is seen from afar.
+    Without it, D soon tells G's large images by their finest texture, and G learns nothing else.
+
+    real_label: below 1, D's label of real images is no longer "real" for sure, but with this
+    probability (one-sided label smoothing, Salimans et al. 2016, section 3.4):
+
+        loss_dis = -log (1 - p(G(z))) - real_label log p(x) - (1 - real_label) log (1 - p(x))
+
+    So D's gradients do not vanish where it is sure, and Adam's steps do not grow until G breaks.
+
     alpha and beta1 are Adam's, for both networks. All random numbers come from NumPy's global
     legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
     of the author's code in the author's order.
@@ -55,15 +71,17 @@ class Trainer:
     every batch. All draw the same random numbers and make the same updates.
     """
 
-    def __init__(self, gen, dis, alpha=0.001, beta1=0.9, order="generator-first", processes=ALONE):
+    def __init__(self, gen, dis, alpha=0.001, beta1=0.9, order="generator-first",
+                 real_label=1.0, blur=0.0, processes=ALONE):
         self.gen, self.dis, self.processes = gen, dis, processes
+        self.real_label, self.blur = real_label, blur
         processes.connect(gen, dis)  # batch statistics are of the whole batch
         self._step = {"generator-first": self._generator_first,
                       "discriminator-first": self._discriminator_first}[order]
         self.opt_gen = _adam(gen, alpha, beta1)
         self.opt_dis = _adam(dis, alpha, beta1)
         self.average = gen.copy(mode="copy")
-        self.averaged = 0       # images that the average is over
+        self.averaged = 0       # images that the average is over: all that training has seen
         self.prob_real = self.prob_generated = math.nan  # D's means in the last update
         self.losses = []        # (loss_gen, loss_dis) of each epoch that fit() has trained
         self.epoch = 0          # epochs done
@@ -85,10 +103,10 @@ class Trainer:
         # 1. Forward. Both losses use one generated batch and D's logits of it. (Deferred, the
         #    kernels run in one call at the end: the same values, sooner.)
         with chainer_cpu.functions.deferred():
-            y_fake = self.dis(self.gen(z))
-            y_real = self.dis(x_real)
+            y_fake = self._judge(self.gen(z))
+            y_real = self._judge(x_real)
         loss_gen = _cross_entropy(y_fake, REAL)
-        loss_dis = _cross_entropy(y_fake, FAKE) + _cross_entropy(y_real, REAL)
+        loss_dis = self._loss_dis(y_fake, y_real)
         mean_gen, mean_dis, self.prob_real, self.prob_generated, n = self._means(
             len(z), loss_gen.array, loss_dis.array, _prob_real(y_real), _prob_real(y_fake))
         _check_finite("loss_gen", mean_gen)
@@ -106,9 +124,9 @@ class Trainer:
         # 1. Forward.
         with chainer_cpu.functions.deferred():
             x_fake = self.gen(z)
-            y_fake = self.dis(x_fake)
-            y_real = self.dis(x_real)
-        loss_dis = _cross_entropy(y_fake, FAKE) + _cross_entropy(y_real, REAL)
+            y_fake = self._judge(x_fake)
+            y_real = self._judge(x_real)
+        loss_dis = self._loss_dis(y_fake, y_real)
         mean_dis, self.prob_real, self.prob_generated, n = self._means(
             len(z), loss_dis.array, _prob_real(y_real), _prob_real(y_fake))
         _check_finite("loss_dis", mean_dis)
@@ -118,7 +136,7 @@ class Trainer:
 
         # 3. Forward again: the new discriminator gives logits of the images of phase 1.
         with chainer_cpu.functions.deferred():
-            y_fake = self.dis(x_fake)
+            y_fake = self._judge(x_fake)
         loss_gen = _cross_entropy(y_fake, REAL)
         mean_gen, n = self._means(len(z), loss_gen.array)
         _check_finite("loss_gen", mean_gen)
@@ -126,6 +144,18 @@ class Trainer:
         # 4. The generator, whose weights have not moved since phase 1.
         self._descend(loss_gen, len(z) / n, self.gen, lambda: self._update_gen(n))
         return mean_gen, mean_dis
+
+    def _judge(self, x):
+        """Returns D's logits (N, 2) of images x, as D sees them at this time."""
+        share = self.blur * max(0, 1 - self.averaged / BLUR_IMAGES)
+        return self.dis(blur(x, share * x.shape[-1]))
+
+    def _loss_dis(self, y_fake, y_real):
+        loss_real = _cross_entropy(y_real, REAL)
+        if self.real_label < 1:
+            loss_real = (self.real_label * loss_real
+                         + (1 - self.real_label) * _cross_entropy(y_real, FAKE))
+        return _cross_entropy(y_fake, FAKE) + loss_real
 
     def _means(self, rows, *values):
         """Returns means over the batch and its number of rows. rows, values: of our share."""
@@ -322,7 +352,7 @@ def main(argv=None):
         gen, dis = session.networks()          # untrained, from the seed
         settings = session.settings
         session.train(Trainer(gen, dis, settings.alpha, settings.beta1, settings.order,
-                              session.processes), sample_grid)
+                              settings.real_label, settings.blur, session.processes), sample_grid)
     return session.exit_code
 
 

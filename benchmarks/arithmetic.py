@@ -8,7 +8,8 @@ from lab.networks.layers import convolutions
 
 def gigaflop(size, channels):
     """Returns a step's multiplications and additions per image, in 1e9, without cropped taps."""
-    settings = SimpleNamespace(z_dim=100, channels=channels, size=size, sizes="listing")
+    settings = SimpleNamespace(z_dim=100, channels=channels, size=size,
+                               sizes="listing" if size == 28 else "512")
     gen, dis = networks.build(settings)
     G = [_products(c) for c in convolutions(gen, networks.of(settings).GENERATOR, 1)]
     D = [_products(c) for c in convolutions(dis, networks.of(settings).DISCRIMINATOR, size)]

@@ -104,8 +104,9 @@ def instructions():
 
 def build(x):
     """Builds the Generator and the Discriminator of a run on images x."""
-    return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=x.shape[2],
-                                          sizes="listing"))
+    size = x.shape[2]
+    return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=size,
+                                          sizes="listing" if size == 28 else "512"))
 
 
 def save(path, x, z):

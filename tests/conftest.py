@@ -10,6 +10,7 @@ import pytest
 import small
 
 import trainer
+from lab import networks
 from lab.runs.settings import Settings
 
 # A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
@@ -55,9 +56,11 @@ def steady_run(tmp_path_factory):
 
 def settings_of(**changes):
     """Returns the settings of the post's run with changes."""
-    return Settings(**{"alpha": 0.001, "beta1": 0.9, "order": "generator-first",
-                       "weights": "trained", "images": 6903, "channels": 1,
-                       "data_source": "MNIST", "fingerprint": "", "environment": {}, **changes})
+    sizes = "256" if changes.get("size", 28) in networks.TABLE["paper"].sizes else "listing"
+    return Settings(**{"sizes": sizes, "alpha": 0.001, "beta1": 0.9, "order": "generator-first",
+                       "real_label": 1.0, "blur": 0.0, "weights": "trained", "images": 6903,
+                       "channels": 1, "data_source": "MNIST", "fingerprint": "", "environment": {},
+                       **changes})
 
 
 def change_settings(folder, **changes):

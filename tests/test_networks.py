@@ -30,7 +30,7 @@ def test_both_networks_have_the_size_and_the_colours_of_the_pictures(size, chann
 
 
 def test_the_paper_s_layers_are_counted_by_hand():
-    gen, dis = paper.Generator(100, 3, 64), paper.Discriminator(3, 64)
+    gen, dis = paper.Generator(100, 3, 64, 512), paper.Discriminator(3, 64, 512)
     taps, first = 4 * 4, 4 * 4
     assert gen.count_params() == (
         101 * 512 * first

@@ -55,7 +55,8 @@ from lab.training import processes
 together = processes.join()
 np.random.seed(0)
 settings = SimpleNamespace(z_dim=10, channels=1, size=28, sizes="listing")
-training = trainer.Trainer(*networks.build(settings), order=sys.argv[1], processes=together)
+training = trainer.Trainer(*networks.build(settings), order=sys.argv[1], real_label=0.9,
+                           blur=0.1, processes=together)
 x = np.random.RandomState(7).uniform(0, 1, (20, 1, 28, 28)).astype("float32")
 losses = [(training.epoch, training._sums.tolist()) for _ in training.steps(x, 1, 7)]
 digest = hashlib.sha256()

@@ -25,14 +25,21 @@ def test_steady_is_d_first_with_the_papers_adam_batch_64_and_pictures_of_the_ave
     settings = json.loads((steady_run / "settings.json").read_text())
     assert {name: settings[name] for name in options.RECIPES["steady"]} == {
         "alpha": 0.0002, "beta1": 0.5, "order": "discriminator-first", "weights": "average",
-        "batch_size": 64}
+        "batch_size": 64, "real_label": 0.9, "blur": 0.0}
+
+
+@pytest.mark.parametrize("recipe, size, blur", [("steady", 28, 0.0), ("steady", 32, 0.1),
+                                                ("steady", 64, 0.1), ("paper", 64, 0.0)])
+def test_steady_blurs_in_the_beginning_where_the_networks_are_the_papers(recipe, size, blur):
+    assert options.complete({"recipe": recipe, "size": size}, pictures=True)["blur"] == blur
 
 
 @pytest.mark.parametrize("recipe, alpha, beta1", [("post", 0.001, 0.9), ("paper", 0.0002, 0.5)])
 def test_the_other_recipes_are_what_they_were(recipe, alpha, beta1):
     settings = options.complete({"recipe": recipe})
     assert (settings["alpha"], settings["beta1"], settings["batch_size"], settings["order"],
-            settings["weights"]) == (alpha, beta1, 100, "generator-first", "trained")
+            settings["weights"], settings["real_label"], settings["blur"]) == (
+                alpha, beta1, 100, "generator-first", "trained", 1.0, 0.0)
 
 
 def test_flags_win_over_a_recipe():
@@ -93,7 +100,7 @@ def test_a_run_from_before_goes_on_and_its_average_begins_there(small_cli, tmp_p
     (path, *_) = checkpoint.paths(folder)
     arrays, meta = checkpoint.read(path)
     begun = arrays["generator/l1/W"]
-    for name in "order", "weights":
+    for name in "order", "real_label", "blur", "weights":
         del meta["settings"][name]
     checkpoint.write(folder, 1, {name: array for name, array in arrays.items()
                                  if "average" not in name and name != "averaged"}, meta)

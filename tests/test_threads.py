@@ -124,15 +124,16 @@ def test_a_command_names_the_variable_in_one_line(command, cli, tiny_run, monkey
 PROGRAM = """
 from types import SimpleNamespace
 from lab import networks
-both = networks.build(SimpleNamespace(z_dim=10, channels=1, size={size}, sizes="listing"))
+both = networks.build(SimpleNamespace(z_dim=10, channels=1, size={size}, sizes="{maps}"))
 print({{param.dtype.name for network in both for param in network.params()}})
 """
 
 
-@pytest.mark.parametrize("size", [28, 32])
-def test_networks_are_float32_whatever_chainers_variable_says(size):
-    done = subprocess.run([sys.executable, "-c", PROGRAM.format(size=size)], cwd=ROOT, text=True,
-                          capture_output=True, env={**os.environ, "CHAINER_DTYPE": "float16"})
+@pytest.mark.parametrize("size, maps", [(28, "listing"), (32, "256")])
+def test_networks_are_float32_whatever_chainers_variable_says(size, maps):
+    done = subprocess.run([sys.executable, "-c", PROGRAM.format(size=size, maps=maps)], cwd=ROOT,
+                          text=True, capture_output=True,
+                          env={**os.environ, "CHAINER_DTYPE": "float16"})
     assert (done.stdout, done.stderr) == ("{'float32'}\n", "")
 
 

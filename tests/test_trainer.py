@@ -25,11 +25,11 @@ NOISE = {"generator": {"/dc1/b", "/dc2/b", "/dc3/b"},
 ORDERS = "generator-first", "discriminator-first"
 
 
-def build(seed=0, order="generator-first", **kwargs):
+def build(seed=0, order="generator-first", blur=0.0, **kwargs):
     np.random.seed(seed)
     gen = Generator(**kwargs)
     kwargs.pop("z_dim", None)
-    return Trainer(gen, Discriminator(**kwargs), order=order)
+    return Trainer(gen, Discriminator(**kwargs), order=order, blur=blur)
 
 
 def synthetic(n):
@@ -218,6 +218,25 @@ def test_the_second_order_moves_g_by_the_loss_of_the_new_d_on_the_same_images():
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_with_label_smoothing_d_learns_that_real_images_are_real_with_that_probability(order):
+    trainer = build(3, order)
+    trainer.real_label = 0.9
+    x, z = synthetic(8), np.random.uniform(-1, 1, (8, 100)).astype(np.float32)
+    twin = copy.deepcopy(trainer)
+    F = chainer.functions
+    labels = np.tile(np.float32([0.9, 0.1]), (8, 1)), np.tile(np.float32([0, 1]), (8, 1))
+    loss = -sum(F.sum(label * F.log_softmax(twin.dis(images))) / 8
+                for label, images in zip(labels, (x, twin.gen(z).array), strict=True))
+    twin.dis.cleargrads()
+    loss.backward()
+    assert trainer.update(x, z)[1] == pytest.approx(float(loss.array), rel=1e-5)
+    for key, p in trainer.dis.namedparams():
+        if key not in NOISE["discriminator"]:
+            np.testing.assert_allclose(p.grad, dict(twin.dis.namedparams())[key].grad,
+                                       rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_the_average_is_that_of_the_generators_and_changes_nothing_else(order, monkeypatch):
     trainer = build(5, order)
     expected, seen = numbers(trainer.average), 0
@@ -281,11 +300,11 @@ def test_the_comments_sizes_and_rgb_train_too():
 @pytest.mark.parametrize("order", ORDERS)
 def test_state_taken_at_any_iteration_continues_with_the_same_bits(order):
     X = synthetic(12)
-    whole, states = build(4, order), []
+    whole, states = build(4, order, blur=0.1), []
     for _ in whole.steps(X, epochs=2, batch_size=4):
         states.append(whole.state())
     for taken in (0, 2, 3):
-        other = build(99, order)  # other weights, other random state: all come from the state
+        other = build(99, order, blur=0.1)  # other weights and random state: all is in the state
         other.load_state(states[taken])
         list(other.steps(X, epochs=2, batch_size=4))
         end = other.state()

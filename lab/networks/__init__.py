@@ -27,12 +27,13 @@ class Row(NamedTuple):
 
     label: str                  # whose they are
     sizes: tuple[int, ...]      # of images, in pixels, that they can have
-    maps: tuple[str, ...] = ()  # values of --maps, where there is a choice
+    maps: tuple[str, ...]       # values of --maps, the default first
+    blurs: bool                 # whether recipe steady is better with its blur (docs/decisions.md)
 
 
 TABLE = {
-    "post": Row("the post's networks", (POST_SIZE,), maps=("listing", "comment")),
-    "paper": Row("those of the DCGAN paper", tuple(range(32, 129, 16))),
+    "post": Row("the post's networks", (POST_SIZE,), ("listing", "comment"), False),
+    "paper": Row("those of the DCGAN paper", tuple(range(32, 129, 16)), ("256", "512"), True),
 }
 
 
@@ -61,8 +62,8 @@ def module(name: str) -> ModuleType:
 def build(settings):
     """Builds the (Generator, Discriminator) of a run's settings, weights from NumPy's stream.
 
-    settings: what has z_dim, channels, size (one of TABLE's), and at 28 sizes ("listing" or
-    "comment"), as runs.settings.Settings. Raises KeyError, TypeError or ValueError if they mean no
+    settings: what has z_dim, channels, size and sizes (two of a row of TABLE: sizes is one of its
+    maps), as runs.settings.Settings. Raises KeyError, TypeError or ValueError if they mean no
     networks. They are float32, whatever CHAINER_DTYPE says.
     """
     with chainer_cpu.chainer.using_config("dtype", np.float32):

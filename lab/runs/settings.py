@@ -16,7 +16,7 @@ class Settings:
     digit: int | str | None = 0      # 0 to 9 or "all"; None: pictures, which are no digits
     data: str = "auto"               # where images come from: the value of --data
     size: int = 28                   # width and height of an image
-    sizes: str = "listing"           # the post's maps, "listing" or "comment"; only for size 28
+    sizes: str                       # the maps, one of its size's in networks.TABLE
     # How to learn.
     epochs: int = 1000
     # Images per iteration. 100 is that of the author's script of 11 November 2016: unlike the 1000
@@ -27,6 +27,8 @@ class Settings:
     alpha: float                     # Adam's step size
     beta1: float                     # Adam's decay rate of the mean gradient
     order: str                       # of the updates: "generator-first" or "discriminator-first"
+    real_label: float                # D's label of real images; below 1: label smoothing
+    blur: float                      # of D's images in the beginning, as a share of size
     weights: str                     # the generator's that pictures show: "trained" or "average"
     z_dim: int = 100                 # length of the latent vector z
     seed: int = 0                    # of NumPy's global random stream
@@ -84,8 +86,12 @@ DEFAULTS = {key.name: key.default for key in fields(Settings) if key.default is 
 def _bring_up_to_date(values):
     """Adds the keys that earlier versions did not write, with the one value that they had."""
     environment = {"project": "before 1.0.0", "processes": 1, **values.get("environment", {})}
-    return {"size": 28, "order": "generator-first", "weights": "trained", "real_figures": {},
-            "start_from": None, "start_epoch": None, **values, "environment": environment}
+    values = {"size": 28, "order": "generator-first", "real_label": 1.0, "blur": 0.0,
+              "weights": "trained", "real_figures": {}, "start_from": None, "start_epoch": None,
+              **values, "environment": environment}
+    if values["size"] != 28 and values.get("sizes") == "listing":
+        values["sizes"] = "512"
+    return values
 
 
 def write_settings(folder: str | PathLike, settings: Settings) -> None:

@@ -11,12 +11,15 @@ from lab.training import processes
 
 # post: Chainer's defaults of Adam, which the post's author used. paper: Radford et al. 2015,
 # section 4. steady: the best figures at equal numbers of images (docs/decisions.md).
-RECIPES = {
-    "post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first", "weights": "trained"},
-    "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first", "weights": "trained"},
-    "steady": {"alpha": 0.0002, "beta1": 0.5, "order": "discriminator-first", "weights": "average",
-               "batch_size": 64},
+RECIPES: dict[str, dict] = {
+    "post": {"alpha": 0.001, "beta1": 0.9, "order": "generator-first", "real_label": 1.0,
+             "blur": 0.0, "weights": "trained"},
+    "paper": {"alpha": 0.0002, "beta1": 0.5, "order": "generator-first", "real_label": 1.0,
+              "blur": 0.0, "weights": "trained"},
+    "steady": {"alpha": 0.0002, "beta1": 0.5, "order": "discriminator-first", "real_label": 0.9,
+               "blur": 0.1, "weights": "average", "batch_size": 64},
 }
+MAPS = [maps for row in networks.TABLE.values() for maps in row.maps]
 # For a folder of pictures; docs/decisions.md has the figures of both recipes.
 PICTURES = {"digit": None, "recipe": "steady"}
 # For the 180 small images of a digit that replace MNIST where it cannot be had: these epochs give
@@ -84,8 +87,9 @@ def parse(argv):
              "are fewer); the author's last script has 1000")
     add("--recipe", choices=RECIPES,
         help="post: Adam's settings in the post's code; paper: those of the DCGAN paper, better "
-             "pictures sooner; steady: the paper's, D moves before G, and pictures are of the "
-             "average of the generator's weights. --alpha, --beta1 and --batch-size win over it "
+             "pictures sooner; steady: the best pictures soonest, by the paper's Adam, D that "
+             "moves before G and never is too sure, and an average of the generator's weights. "
+             "--alpha, --beta1 and --batch-size win over it "
              "(default: post; with pictures steady)")
     add("--start-from", metavar="RUN",
         help="begin with the networks of another run, and with their size and z; data, recipe and "
@@ -98,10 +102,12 @@ def parse(argv):
         help=f"Adam's decay rate of the mean gradient {by_recipe('beta1')}")
     add("--z-dim", type=whole(1, 10_000), metavar="N",
         help="length of the latent vector z (default: 100)")
-    add("--maps", dest="sizes", choices=networks.TABLE["post"].maps,
-        help="the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as its "
-             "comments say, 3-4-5-10-28 (default: listing)")
-    add("--sizes", choices=networks.TABLE["post"].maps, help=argparse.SUPPRESS)  # its earlier name
+    add("--maps", dest="sizes", choices=MAPS,
+        help="at 28x28, the maps' sizes: as the post's listing computes them, 3-4-6-10-28, or as "
+             "its comments say, 3-4-5-10-28 (default: listing); at other sizes, how many maps "
+             "there are at first: 256, or 512 as in the post, at least twice as slow (default: "
+             "256)")
+    add("--sizes", choices=MAPS, help=argparse.SUPPRESS)  # its earlier name
     add("--seed", type=whole(0, 2**32 - 1), metavar="N",
         help="the same seed gives the same run (default: 0)")
 
@@ -137,5 +143,6 @@ def complete(given: dict, pictures: bool = False) -> dict:
     """
     defaults = {**DEFAULTS, **PICTURES} if pictures else DEFAULTS
     recipe = RECIPES[given.get("recipe", defaults["recipe"])]
-    return {**defaults, **recipe, **{key: value for key, value in given.items()
-                                     if key in defaults or key in recipe}}
+    own = networks.TABLE[networks.named(given.get("size", defaults["size"]))]
+    defaults = {**defaults, **recipe, "sizes": own.maps[0], "blur": recipe["blur"] * own.blurs}
+    return {**defaults, **{key: value for key, value in given.items() if key in defaults}}

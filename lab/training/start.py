@@ -116,9 +116,10 @@ class NewRun:
             raise UsageError(f"MNIST is 28x28 (--size, {given['size']}); leave it out, or name a "
                              "folder of pictures with --data")
         size = given.get("size", networks.POST_SIZE)
-        if "sizes" in given and not networks.TABLE[networks.named(size)].maps:
-            raise UsageError(f"the maps' sizes are to be chosen at 28x28 alone (--maps, "
-                             f"{given['sizes']}, with --size {size}); leave it out")
+        maps = networks.TABLE[networks.named(size)].maps
+        if given.get("sizes", maps[0]) not in maps:
+            raise UsageError(f"images of {size}x{size} have other maps (--maps, {given['sizes']}); "
+                             f"choose {' or '.join(maps)}, or leave it out")
         return pictures
 
 
