@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from chainer_cpu import functions as F
+import chainer_cpu
 
 LEAST = 0.15  # the standard deviation, in pixels, from which a blur is one in float32
 
@@ -18,6 +18,7 @@ def blur(x, deviation: float):
     if deviation < LEAST:
         return x
     weights = _weights(x.shape[-1], deviation)
+    F = chainer_cpu.functions  # loaded only now: --help does not wait for it
     for _ in range(2):  # along rows; then, transposed, along columns
         x = F.swapaxes(F.linear(x, weights, n_batch_axes=3), 2, 3)
     return x
