@@ -53,12 +53,13 @@ class Trainer:
     BLUR_IMAGES images (Karras et al. 2021, section 3.2). So G first learns what is seen from afar.
     Without it, D soon tells G's large images by their finest texture, and G learns nothing else.
 
-    real_label: below 1, D's label of real images is no longer "real" for sure, but with this
-    probability (one-sided label smoothing, Salimans et al. 2016, section 3.4):
+    real_label: below 1, D learns that a real image is real with this probability (one-sided label
+    smoothing, Salimans et al. 2016, section 3.4). It descends
 
-        loss_dis = -log (1 - p(G(z))) - real_label log p(x) - (1 - real_label) log (1 - p(x))
+        -log (1 - p(G(z))) - real_label log p(x) - (1 - real_label) log (1 - p(x))
 
-    So D's gradients do not vanish where it is sure, and Adam's steps do not grow until G breaks.
+    whose gradient does not vanish where D is sure, so that Adam's steps do not grow until G breaks.
+    What is told is loss_dis all the same.
 
     alpha and beta1 are Adam's, for both networks. All random numbers come from NumPy's global
     legacy stream: with numpy.random.seed before the two networks are built, a run draws the numbers
@@ -106,7 +107,7 @@ class Trainer:
             y_fake = self._judge(self.gen(z))
             y_real = self._judge(x_real)
         loss_gen = _cross_entropy(y_fake, REAL)
-        loss_dis = self._loss_dis(y_fake, y_real)
+        loss_dis, descended = self._losses_dis(y_fake, y_real)
         mean_gen, mean_dis, self.prob_real, self.prob_generated, n = self._means(
             len(z), loss_gen.array, loss_dis.array, _prob_real(y_real), _prob_real(y_fake))
         _check_finite("loss_gen", mean_gen)
@@ -117,7 +118,7 @@ class Trainer:
         self._descend(loss_gen, len(z) / n, self.gen, lambda: self._update_gen(n))
 
         # 3. The discriminator, whose weights have not moved since the forward pass.
-        self._descend(loss_dis, len(z) / n, self.dis, self.opt_dis.update)
+        self._descend(descended, len(z) / n, self.dis, self.opt_dis.update)
         return mean_gen, mean_dis
 
     def _discriminator_first(self, x_real, z):
@@ -126,13 +127,13 @@ class Trainer:
             x_fake = self.gen(z)
             y_fake = self._judge(x_fake)
             y_real = self._judge(x_real)
-        loss_dis = self._loss_dis(y_fake, y_real)
+        loss_dis, descended = self._losses_dis(y_fake, y_real)
         mean_dis, self.prob_real, self.prob_generated, n = self._means(
             len(z), loss_dis.array, _prob_real(y_real), _prob_real(y_fake))
         _check_finite("loss_dis", mean_dis)
 
         # 2. The discriminator, by the gradient of loss_dis in its own parameters alone.
-        self._descend(loss_dis, len(z) / n, self.dis, self.opt_dis.update)
+        self._descend(descended, len(z) / n, self.dis, self.opt_dis.update)
 
         # 3. Forward again: the new discriminator gives logits of the images of phase 1.
         with chainer_cpu.functions.deferred():
@@ -150,12 +151,14 @@ class Trainer:
         share = self.blur * max(0, 1 - self.averaged / BLUR_IMAGES)
         return self.dis(blur(x, share * x.shape[-1]))
 
-    def _loss_dis(self, y_fake, y_real):
-        loss_real = _cross_entropy(y_real, REAL)
-        if self.real_label < 1:
-            loss_real = (self.real_label * loss_real
-                         + (1 - self.real_label) * _cross_entropy(y_real, FAKE))
-        return _cross_entropy(y_fake, FAKE) + loss_real
+    def _losses_dis(self, y_fake, y_real):
+        """Returns loss_dis, and what D descends: with label smoothing not the same."""
+        loss_fake, loss_real = _cross_entropy(y_fake, FAKE), _cross_entropy(y_real, REAL)
+        loss_dis = loss_fake + loss_real
+        if self.real_label == 1:
+            return loss_dis, loss_dis
+        return loss_dis, loss_fake + (self.real_label * loss_real
+                                      + (1 - self.real_label) * _cross_entropy(y_real, FAKE))
 
     def _means(self, rows, *values):
         """Returns means over the batch and its number of rows. rows, values: of our share."""
