@@ -31,10 +31,10 @@ chainer = import_chainer()
 # _SMALL multiply-adds, which is faster: we make pieces of _SHORT rows, and cut the columns to fit.
 # A BLAS that always copies gets pieces of _LONG rows, which save copies of the weights.
 _SMALL, _SHORT, _LONG = 1_000_000, 122, 1024
-# Up to so many rows, wide layers stay whole. That is slower, but rounds as the original did in 2016
+# Up to _FEW rows, wide layers stay whole. That is slower, but rounds as the original did in 2016
 # in batches of 20, and the third losses of that training depend on it.
 _FEW = 32
-# Up to so many rows, a BLAS that always copies spends most of its time on the weights' copies.
+# Up to _HANDFUL rows, a BLAS that always copies spends most of its time on copies of weights.
 _HANDFUL = 8
 
 

@@ -384,9 +384,10 @@ def test_resuming_where_nothing_was_saved_is_refused(cli, tmp_path):
 
 
 def test_changed_settings_are_listed_and_refused(stopped, cli):
-    code, _, err = cli("--resume", "--out", str(stopped), "--alpha", "0.01", "--digit", "3")
+    code, _, err = cli("--resume", "--out", str(stopped), "--alpha", "0.01", "--digit", "3",
+                       "--maps", "comment")
     assert code == 2 and err.count("\n") == 1
-    for change in ("--alpha 0.001 -> 0.01", "--digit 0 -> 3"):
+    for change in ("--alpha 0.001 -> 0.01", "--digit 0 -> 3", "--maps listing -> comment"):
         assert change in err
 
 

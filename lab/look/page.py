@@ -25,7 +25,7 @@ PART = 1 << 16  # characters
 def write(run, out):
     """Writes index.html and index.js of a run, finished or not. Returns the first, the path out.
 
-    As write_for. Whether the run goes on is asked of the folder's lock.
+    Like write_for; the folder's lock tells whether the run goes on.
     """
     return write_for(run, claim.is_locked(run.folder), out)
 
@@ -65,7 +65,7 @@ def write_for(run, going, out=None):
 
 
 def _story(losses, quality):
-    """watch.story of two tables as _table has them."""
+    """Returns watch.story of two tables, as _table returns them."""
     def rows(table, names):
         columns = [table.get(name, []) for name in names]
         return {epoch: [math.nan if value is None else value for value in row]
@@ -78,13 +78,13 @@ def _story(losses, quality):
 
 
 def fill(template, data=""):
-    """A template of web/ with the files in it that it names between {{ }}, and data, JSON."""
+    """Returns a template of web/ with data, JSON, and the files that it names between {{ }}."""
     # "<" is the one thing that could end a script element early.
     data = data.replace("<", "\\u003c")
 
     def part(match):
         if match[1] == "data":
-            # Parts, for WebKit copies all of a script's text whenever it has read a little more.
+            # In parts: WebKit copies a script's whole text whenever it has read a little more.
             return "\n".join(f'<script type="application/json" class="data">{data[i:i + PART]}'
                              "</script>" for i in range(0, len(data), PART))
         return fill(match[1], data).rstrip()
@@ -93,7 +93,7 @@ def fill(template, data=""):
 
 
 def _table(path):
-    """The columns of a .csv as lists of numbers, None for NaN. No columns if there is no file."""
+    """Returns the columns of a .csv as lists of numbers, None for NaN; none without a file."""
     if not path.exists():
         return {}
     return {name: [_short(value) for value in column.tolist()]
@@ -101,7 +101,7 @@ def _table(path):
 
 
 def _short(value):
-    """Five digits are more than a curve shows."""
+    """Rounds to five digits, more than a curve shows."""
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() else float(f"{value:.5g}")

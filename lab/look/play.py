@@ -37,7 +37,7 @@ def write(run, out, weights=None, epoch="newest"):
     settings = run.settings
     gen, dis, number = run.networks(weights, epoch)
     has_page = run.path(files.PAGE).exists() and out.parent.samefile(run.folder)
-    # Beside the newest, the best to choose, where it is another one.
+    # The best to choose beside the newest, where it is another one.
     best = None
     if epoch == "newest" and run.best_epoch() not in (None, number):
         *both, best_number = run.networks(weights, "best")
@@ -57,7 +57,7 @@ def write(run, out, weights=None, epoch="newest"):
 
 
 def _reals(run):
-    """The real images of a run's folder, uint8 (n, size, size) or (n, size, size, 3)."""
+    """Returns the real images in a run's folder, uint8 (n, size, size) or (n, size, size, 3)."""
     with contextlib.suppress(OSError, ValueError), Image.open(run.path(files.REAL)) as picture:
         return cut_tiles(picture, 9, run.settings.size)
     return []
@@ -70,7 +70,7 @@ FINE, COARSE = (8191, 8191, 8), (1023, 127, 4)
 
 
 def describe(settings, gen, dis):
-    """The networks of a run's settings as web/net.js runs them, a dict for JSON. dis may be None.
+    """Returns a run's networks as web/net.js runs them, a dict for JSON. dis may be None.
 
     All layers are convolutions or deconvolutions there. Batch normalization in test mode is linear,
     and becomes the scale and the shift that every layer has, those of dis with the statistics of
@@ -109,7 +109,7 @@ def _layer(c, largest, bits):
 
 
 def _packed(numbers, bits):
-    """Numbers of 8 bits, or of 4, two to a byte. They are as good as random."""
+    """Packs numbers of 8 bits, or of 4, two to a byte. They are as good as random."""
     numbers = numbers.astype(np.uint8).ravel()
     if bits == 4:
         numbers = np.append(numbers, np.zeros(len(numbers) % 2, np.uint8))
@@ -118,5 +118,5 @@ def _packed(numbers, bits):
 
 
 def _text(data):
-    """Bytes as text that no JSON and no HTML has to escape: five letters for four of them."""
+    """Returns bytes as text that JSON and HTML need not escape: five letters for four bytes."""
     return base64.b85encode(data).decode("ascii").replace("<", ",")
