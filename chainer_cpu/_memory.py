@@ -26,7 +26,7 @@ if hasattr(os, "register_at_fork"):  # else a child could wait for it for ever
                         after_in_child=_lock.release)
 
 
-def empty(shape, dtype):
+def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
     """Returns an uninitialised array, like numpy.empty, if possible in memory freed before.
 
     Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than

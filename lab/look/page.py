@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import re
 import shutil
 import time
@@ -11,7 +12,7 @@ from lab.judge import watch
 from lab.look.command import command
 from lab.runs import claim, files
 from lab.runs.files import replace_file
-from lab.runs.opened import read_table
+from lab.runs.opened import OpenedRun, read_table
 
 WEB = Path(__file__).with_name("web")
 PART = 1 << 16  # characters
@@ -22,7 +23,7 @@ PART = 1 << 16  # characters
     "It opens in any browser, without a server or a network, and while the run goes on it takes in "
     "new epochs by itself. trainer.py writes it too.",
     "result", left=(files.PAGE, files.PAGE_DATA))
-def write(run, out):
+def write(run: OpenedRun, out: Path) -> Path:
     """Writes index.html and index.js of a run, finished or not. Returns the first, the path out.
 
     Like write_for; the folder's lock tells whether the run goes on.
@@ -30,7 +31,7 @@ def write(run, out):
     return write_for(run, claim.is_locked(run.folder), out)
 
 
-def write_for(run, going, out=None):
+def write_for(run: OpenedRun, going: bool, out: Path | None = None) -> Path:
     """Writes the page of a run that goes on, or does not. Returns the path of index.html.
 
     out: that path, in the run's folder unless given; elsewhere the pictures are copied beside it.
@@ -60,7 +61,7 @@ def write_for(run, going, out=None):
                 shutil.copy(path, out.parent)
     data = f"take({data});\n"
     for target, text in (out.with_name(files.PAGE_DATA), data), (out, fill("page.html")):
-        replace_file(target, lambda file, text=text: file.write(text.encode("utf-8")))
+        replace_file(target, operator.methodcaller("write", text.encode("utf-8")))
     return out
 
 
@@ -77,7 +78,7 @@ def _story(losses, quality):
         {epoch: dict(zip(names, row, strict=True)) for epoch, row in rows(quality, names).items()})
 
 
-def fill(template, data=""):
+def fill(template: str, data: str = "") -> str:
     """Returns a template of web/ with data, JSON, and the files that it names between {{ }}."""
     # "<" is the one thing that could end a script element early.
     data = data.replace("<", "\\u003c")

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,8 @@ from lab.look.tiles import cut_tiles
 from lab.networks.layers import convolutions
 from lab.runs import files
 from lab.runs.files import replace_file
+from lab.runs.opened import OpenedRun
+from lab.runs.settings import Settings
 
 
 @command(
@@ -25,7 +28,7 @@ from lab.runs.files import replace_file
     "another, what the layers make of it, and a game. While the run is not finished, its newest "
     "checkpoint is used. trainer.py writes it at the end.",
     "result", **NETWORKS)
-def write(run, out, weights=None, epoch="newest"):
+def write(run: OpenedRun, out: Path, weights: str | None = None, epoch: str = "newest") -> Path:
     """Writes play.html of a run, finished or not. Returns its path, out.
 
     The networks are those of plot.py samples; beside the newest there are those of the best epoch,
@@ -69,7 +72,7 @@ def _reals(run):
 FINE, COARSE = (8191, 8191, 8), (1023, 127, 4)
 
 
-def describe(settings, gen, dis):
+def describe(settings: Settings, gen, dis) -> dict:
     """Returns a run's networks as web/net.js runs them, a dict for JSON. dis may be None.
 
     All layers are convolutions or deconvolutions there. Batch normalization in test mode is linear,
