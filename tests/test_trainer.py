@@ -258,6 +258,10 @@ def test_the_average_is_that_of_the_generators_and_changes_nothing_else(order, m
                if not key.startswith("generator-average/"))
 
 
+def test_the_average_takes_the_memory_of_weights_and_no_more():
+    assert all(p.grad is None and p.update_rule is None for p in build().average.params())
+
+
 @pytest.mark.parametrize("batch", [20, 100])
 def test_the_half_life_is_in_images_and_not_in_iterations(batch, monkeypatch):
     trainer, decays = build(), []
