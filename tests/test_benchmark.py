@@ -17,7 +17,7 @@ from lab import networks
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Images, z and weights, as all contenders load them."""
+    """Writes images, z and weights as all contenders load them. Returns the path."""
     path = tmp_path_factory.mktemp("data") / "data.npz"
     Ours().write_data(path, 32, 3, 4)
     return str(path)

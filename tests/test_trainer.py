@@ -41,7 +41,7 @@ def networks(trainer):
 
 
 def numbers(network):
-    """Parameters and running statistics: copies."""
+    """Returns copies of parameters and running statistics."""
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)
     return {key: np.array(value) for key, value in serializer.target.items()}
@@ -79,7 +79,7 @@ def test_random_numbers_are_drawn_in_the_order_of_2016(original, monkeypatch):
 
 @pytest.fixture(params=["fast", "stock"])
 def functions(request, monkeypatch):
-    """The networks on the functions of chainer_cpu, and on Chainer's own."""
+    """Returns the networks on the functions of chainer_cpu, and on Chainer's own."""
     if request.param == "stock":
         monkeypatch.setattr(dcgan, "F", chainer.functions)
         monkeypatch.setattr(dcgan, "L", chainer.links)
