@@ -127,4 +127,4 @@ def _peak_memory():
 
 
 if __name__ == "__main__":
-    serve(None)  # sgemm and memory need no networks
+    serve("Multiplies matrices.", {"sgemm": object})  # which needs no networks
