@@ -20,7 +20,7 @@ from lab.runs.settings import write_settings
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
 SEEDS = 0, 3, 2**32 - 1
 
-ALL_DRAWN = ("Tile.all.every(tile => !tile.name || tile.shown === tile.name) && tiles[0].shown")
+ALL_DRAWN = ("Tile.all.every(tile => !tile.name || tile.isShown) && tiles[0].shown")
 
 
 def networks_that_have_seen_images(**settings):

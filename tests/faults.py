@@ -65,7 +65,7 @@ def start(argv, prepare=lambda: None, output=None):
 
 
 def wait(pid):
-    """Returns the exit code of a forked process, 128 + the signal's number if it died of one."""
+    """The exit code of a forked process, 128 + the signal's number if it died of one."""
     _, status = os.waitpid(pid, 0)
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
@@ -85,8 +85,8 @@ def result(folder):
     """Returns a run's files without their times, {name: bytes}."""
     folder = Path(folder)
     files = {path.name: path.read_bytes() for pattern in
-             ("*.png", "generator.npz", "discriminator.npz", "generator-average.npz", "best-*.npz",
-              "settings.json", "quality.csv")
+             ("*.png", "generator*.npz", "discriminator.npz", "best-*.npz", "settings.json",
+              "quality.csv")
              for path in folder.glob(pattern)}
     with open(folder / "losses.csv", newline="") as file:
         rows = list(csv.DictReader(file))

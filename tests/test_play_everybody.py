@@ -129,9 +129,9 @@ def test_only_the_file_a_phone_and_no_network(browser, zeros, tmp_path):
 
 
 def test_where_a_browser_allows_no_worker_the_page_draws_itself(browser, zeros, tmp_path):
-    text = (zeros / "play.html").read_text(encoding="utf-8")
+    text = (zeros / "play.html").read_text(encoding="utf-16")
     (tmp_path / "play.html").write_text(
-        text.replace("<head>", "<head><script>delete window.Worker</script>"), encoding="utf-8")
+        text.replace("<head>", "<head><script>delete window.Worker</script>"), encoding="utf-16")
     open_page(browser, tmp_path)
     assert browser.run("typeof Worker") == "undefined"
     assert_same_image(pixels(browser, "tiles[0].canvas"), expected(zeros, latent(0, 1, 100))[0][0])

@@ -1,5 +1,6 @@
 """The page that draws: the same images and judgements as Python's."""
 
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ import trainer
 from lab.look import play
 from lab.look.generated import latent
 from lab.runs.opened import open_run
+from plot import sample_grid
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -35,6 +37,7 @@ def test_it_draws_the_numbers_that_numpy_draws(browser, zeros, seed):
     {"channels": 1, "sizes": "comment"},
     {"channels": 3, "sizes": "listing"},
     {"channels": 3, "size": 32},
+    {"channels": 3, "size": 32, "sizes": "512"},
 ], ids=str)
 def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, settings):
     folder = zeros
@@ -45,7 +48,7 @@ def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, 
     open_page(browser, folder)
     size = open_run(folder).settings.z_dim
     # Larger networks are rounded more coarsely, so that the page can be sent.
-    pixel, probability = (2, 0.02) if "size" in settings else (1, 0.005)
+    pixel, probability = (2, 0.01) if "size" in settings else (1, 0.005)
     for seed in SEEDS if folder == zeros else SEEDS[:1]:
         browser.run(f"go({{seed: {seed}, from: 1}})")
         shown, real = expected(folder, latent(seed, 9, size))
@@ -102,11 +105,34 @@ def test_nine_images_of_28_by_28_appear_within_100_ms(browser, zeros):
     })()""") < 100
 
 
-def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
-    settings = {"channels": 3, "size": 64}
+def make_run_of_64(folder, maps):
+    settings = {"channels": 3, "size": 64, "sizes": maps}
     both = networks_that_have_seen_images(z_dim=20, **settings)
-    play.write(open_run(make_run(tmp_path / "run", *both, **settings)))
-    open_page(browser, tmp_path / "run")
+    play.write(open_run(make_run(folder, *both, **settings)))
+    return folder
+
+
+@pytest.mark.faults  # on a quiet machine
+def test_a_page_of_64_by_64_opens_within_two_seconds_and_its_morph_makes_ten_frames_a_second(
+        browser, tmp_path):
+    """The quickest of a few times: others may be using the processor, too."""
+    folder, opened = make_run_of_64(tmp_path / "run", "256"), []
+    while not opened or (min(opened) > 2 and len(opened) < 10):
+        begun = time.monotonic()
+        open_page(browser, folder)
+        opened.append(time.monotonic() - begun)
+    assert min(opened) < 2
+    browser.run("go({a: '0-1', b: '0-2'}); 0")
+    browser.wait_for("between.judgement")
+    browser.run("window.seen = []; between.show = () => seen.push(performance.now()); "
+                "player.toggle()")
+    browser.wait_for("!player.moves || seen.some((t, i) => i > 4 && t - seen[i - 5] < 500)")
+    assert browser.run("player.moves")
+    browser.press("Escape")
+
+
+def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
+    open_page(browser, make_run_of_64(tmp_path / "run", "512"))
     # As many at a time that the page can change its mind.
     browser.run("window.came = []; const was = arrived; arrived = (task, images) => { "
                 "if (task === 'draw') came.push([performance.now(), images.length]); "
@@ -114,4 +140,12 @@ def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_pat
     browser.wait_for("came.length > 8")
     assert browser.run("Math.min(...came.slice(1).map(([t], i) => t - came[i][0]))") < 1000
     assert browser.run("came.every(([, many]) => many === 1)")
-    assert (tmp_path / "run" / "play.html").stat().st_size < 9_500_000
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_a_page_weighs_less_than_8_mb(tmp_path, size):
+    settings = {"channels": 3, "size": size, "sizes": "512"}  # the larger of --maps
+    both = networks_that_have_seen_images(z_dim=100, **settings)
+    folder = make_run(tmp_path / "run", *both, **settings)
+    sample_grid(np.random.random((9, 3, size, size)), None, folder / "real.png")
+    assert play.write(open_run(folder)).stat().st_size < 8_000_000

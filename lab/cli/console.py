@@ -137,7 +137,7 @@ class Console:
 
 
 @contextlib.contextmanager
-def noting_interrupts() -> Iterator[list]:
+def noting_interrupts():
     """Yields a list that the first Ctrl-C fills; the second raises KeyboardInterrupt."""
     noted = []
 

@@ -1,4 +1,4 @@
-"""Errors and warnings about images."""
+"""What there is to say of images that cannot be had, or are not what they seem."""
 
 
 class DataError(Exception):
@@ -10,7 +10,7 @@ class DataPathError(DataError):
 
 
 class DataWarning(UserWarning):
-    """The user has to know something about the images."""
+    """There are images, and something that the user has to know about them."""
 
 
 class Unavailable(Exception):

@@ -19,7 +19,8 @@ IGNORE, LOCK = ".gitignore", ".lock"
 # Patterns of the files that a run writes; commands add the patterns of their pictures.
 _OWN = (files.SETTINGS, files.LOSSES, files.QUALITY, files.REAL, files.PAGE, files.PAGE_DATA,
         files.PLAY, *files.NETWORKS, *(files.BEST + name for name in files.NETWORKS),
-        "checkpoint-*.npz", "checkpoint-*.damaged", "epoch-*.png")
+        files.SNAPSHOTS, files.PLAY_EPOCHS, "checkpoint-*.npz", "checkpoint-*.damaged",
+        "epoch-*.png")
 _LITTER = "Thumbs.db", "desktop.ini", "Icon\r"  # of file managers, beside names with a dot
 
 

@@ -9,8 +9,10 @@
     generator.npz, discriminator.npz the networks, at the end
     generator-average.npz            the average of the generator's weights
     best-generator.npz and so on     the networks at the best of the measured epochs
+    generator-0001.npz and so on     the generator after some epochs, its weights as float16
     index.html, index.js             the page that shows all this, and its data
     play.html                        the page that draws with the generator
+    play-0001.js and so on           the generators of other epochs for it
     .gitignore, .lock                tells git to leave the run out; tells other runs to stay out
     samples.png, losses.png, ...     pictures that plot.py has drawn
 """
@@ -34,6 +36,7 @@ BEST = "best-"  # prefix of the networks of the best epoch
 GENERATORS = {"trained": GENERATOR, "average": AVERAGE}  # by Settings.weights
 REAL = "real.png"
 PAGE, PAGE_DATA, PLAY = "index.html", "index.js", "play.html"
+SNAPSHOTS, PLAY_EPOCHS = "generator-[0-9]*.npz", "play-[0-9]*.js"  # patterns
 
 TEMPORARY = ".tmp"
 
@@ -45,6 +48,16 @@ class FolderError(Exception):
 def picture(folder: str | os.PathLike, epoch: int) -> Path:
     """Returns the path of an epoch's picture."""
     return Path(folder) / f"epoch-{epoch:04d}.png"
+
+
+def snapshot(folder: str | os.PathLike, epoch: int) -> Path:
+    """Returns the path of an epoch's generator."""
+    return Path(folder) / f"generator-{epoch:04d}.npz"
+
+
+def play_epoch(folder: str | os.PathLike, epoch: int) -> Path:
+    """Returns the path of an epoch's generator as play.html reads it."""
+    return Path(folder) / f"play-{epoch:04d}.js"
 
 
 def replace_file(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:

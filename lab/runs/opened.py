@@ -167,6 +167,20 @@ class OpenedRun:
             dis = None
         return Networks(gen, dis, epoch)
 
+    def snapshots(self) -> dict[int, Path]:
+        """Returns the generators kept after epochs (--snapshots): {epoch: path}, in order."""
+        found = {int(match[1]): path for path in self.folder.glob(files.SNAPSHOTS)
+                 if (match := re.fullmatch(r"generator-(\d{4,})\.npz", path.name))}
+        return dict(sorted(found.items()))
+
+    def snapshot(self, epoch: int):
+        """Loads the generator that was kept after an epoch, one of snapshots()."""
+        path = files.snapshot(self.folder, epoch)
+        gen, _ = self.untrained_networks()
+        _fill(gen, {name: array.astype(np.float32) if array.dtype == np.float16 else array
+                    for name, array in _read_arrays(path).items()}, path)
+        return gen
+
     def _no_average(self, path):
         return Missing(f"the run has no average of the generator's weights ({path}); leave out "
                        "--weights average")
@@ -178,7 +192,7 @@ class OpenedRun:
             return int(_read_arrays(path, ["epoch"])["epoch"])
         return None
 
-    def untrained_networks(self) -> tuple:
+    def untrained_networks(self):
         """Builds a new (generator, discriminator), with weights from NumPy's global stream."""
         try:
             return networks.build(self.settings)

@@ -38,6 +38,7 @@ class Settings:
     picture_every: int = 1           # epochs from picture to picture
     quality_every: int = 10          # epochs from measurement to measurement; 0: never
     checkpoint_every: int = 10       # epochs from checkpoint to checkpoint
+    snapshots: bool = True           # whether the generators of some epochs are kept
     # What was found.
     images: int                      # number of images trained on
     channels: int                    # of an image: 1 grey, 3 colour
@@ -88,7 +89,7 @@ def _bring_up_to_date(values):
     environment = {"project": "before 1.0.0", "processes": 1, **values.get("environment", {})}
     values = {"size": 28, "order": "generator-first", "real_label": 1.0, "blur": 0.0,
               "weights": "trained", "real_figures": {}, "start_from": None, "start_epoch": None,
-              **values, "environment": environment}
+              "snapshots": False, **values, "environment": environment}
     if values["size"] != 28 and values.get("sizes") == "listing":
         values["sizes"] = "512"
     return values

@@ -47,7 +47,7 @@ def in_words(values, last):
     return f"{', '.join(others)} {last} {end}" if others else end
 
 
-def parse(argv: list[str] | None) -> dict:
+def parse(argv):
     """Returns the flags in argv as a dict, without those not given. Exits with 2 on a bad one."""
     parser = Parser(
         prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,
@@ -122,6 +122,9 @@ def parse(argv: list[str] | None) -> dict:
     add("--checkpoint-every", type=whole(1), metavar="N",
         help="epochs from checkpoint to checkpoint; one is also written at the end and when the "
              "run is interrupted (default: 10)")
+    add("--snapshots", action=argparse.BooleanOptionalAction,
+        help="whether the generator is kept after epochs 1, 2, 5, 10, 20, 50 ..., for the page "
+             "that draws; at most 25 MB in all (default: yes)")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--overwrite", action="store_true",
                        help="discard the run that FOLDER holds")

@@ -25,6 +25,7 @@ from lab.runs.settings import write_settings
 from lab.training import words
 from lab.training.best import Best, best_epoch
 from lab.training.loop import Pace, train
+from lab.training.snapshots import Snapshots
 
 # Those who look at the page see new epochs nearly at once; writing it takes some hundredths of a
 # second.
@@ -61,6 +62,7 @@ class Run:
         self.hidden_distance = figures.hidden_distance(settings.weights)
         self.columns = (*figures.columns(settings.digit), self.hidden_distance)  # of quality.csv
         self.watch, self.best = Watch(), Best(folder)
+        self.snapshots = Snapshots(folder, settings, trainer.state())
         self.is_saved = False          # whether there is a checkpoint to resume from
         self.page_written = -math.inf  # when, by time.monotonic()
 
@@ -122,6 +124,7 @@ class Run:
         self.best.load(arrays)
         self.best.restore(self.quality, self.trainer.epoch, self.trainer.state(),
                           self._is_regular("quality_every", self.trainer.epoch))
+        self.snapshots.restore(self.trainer.epoch)
         if not self._is_due("picture_every", self.trainer.epoch):
             patiently(files.picture(self.folder, self.trainer.epoch).unlink, missing_ok=True)
         with contextlib.suppress(FolderError):  # no pictures
@@ -182,6 +185,7 @@ class Run:
         self.losses.append(row)
         if self._is_due("quality_every", epoch):
             self.measure()
+        self.snapshots.keep(epoch, self.trainer.state)
         for warning in self._update_watch(row):
             self.console.warn(warning)
         save = self._is_due("checkpoint_every", epoch)

@@ -1,7 +1,8 @@
 // The state of the page that draws, and the address after # that says it.
 //
 // Nine images are {seed, from}, the variations of one {of, near, from}: from is the first number. The
-// morph, beside either, is from a to b, t per cent of the way.
+// morph, beside either, is from a to b, t per cent of the way; at is the epoch whose generator draws, if
+// that is not the page's own.
 "use strict";
 
 const MOST = 5000, LARGEST_SEED = 2 ** 32 - 1, MIDDLE = 4;
@@ -25,16 +26,18 @@ function parse(address) {
   };
   const name = (key) => (isName(given.get(key) ?? "") ? given.get(key) : undefined);
   const [a, b] = [name("a"), name("b")].filter(Boolean);
-  const found = { a, b, t: whole("t", 0, 100, 50), from: whole("from", 1, MOST - 8, 1) };
+  const at = others.find((epoch) => epoch === whole("epoch", 0, LARGEST_SEED));
+  const found = { a, b, at, t: whole("t", 0, 100, 50), from: whole("from", 1, MOST - 8, 1) };
   return name("of") ? { ...found, of: name("of"), near: whole("near", 2, 100, 30) }
     : { ...found, seed: whole("seed", 0, LARGEST_SEED, 0) };
 }
 
-function addressOf({ seed, of, near, from, a, b, t }) {
+function addressOf({ seed, of, near, from, a, b, t, at }) {
   const parts = of ? [`of=${of}`, `near=${near}`] : [`seed=${seed}`];
   if (from > 1) parts.push(`from=${from}`);
   if (a) parts.push(`a=${a}`);
   if (b) parts.push(`b=${b}`, `t=${t}`);
+  if (at !== undefined) parts.push(`epoch=${at}`);
   return `#${parts.join("&")}`;
 }
 

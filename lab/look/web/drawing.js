@@ -6,11 +6,10 @@
 "use strict";
 
 const parts = [...document.querySelectorAll(".data")];
-const data = JSON.parse(parts.map((part) => part.textContent).join("")), { settings, page, reals } = data;
+const data = JSON.parse(parts.map((part) => part.textContent).join(""));
 for (const part of parts) part.remove();
-// The newest networks, or those of the best epoch, where they are others: play.html?best
-const isBest = Boolean(data.best) && location.search === "?best";
-const { networks, epoch } = isBest ? data.best : data;
+const { networks, settings, page, reals, others, best, epoch: own } = data;
+const epochs = [...others, own].sort((a, b) => a - b);
 const size = networks.generator.at(-1).outSize;
 
 function paintOn(canvas, pixels, side = size) {
@@ -18,25 +17,30 @@ function paintOn(canvas, pixels, side = size) {
   canvas.getContext("2d").putImageData(new ImageData(pixels, side, side), 0, 0);
 }
 
-// A canvas in a button, under a line of text; name is that of the image that it is to show, shown that
-// of the one which it shows.
+// A canvas in a button, under a line of text. name is that of the image that it is to show, key the same
+// with the epoch that draws it, shown the key of the image which it shows. isOwn: whether it is always of
+// the page's own epoch.
 class Tile {
   static all = [];
 
   // click and show are called with the tile: when somebody clicks it, when it has something else to show
   // or to say. The second of two quick clicks is none.
-  constructor({ click = () => {}, show = () => {} } = {}) {
+  constructor({ click = () => {}, show = () => {}, isOwn = false } = {}) {
     this.canvas = element("canvas");
     this.button = element("button", { type: "button", class: "image" }, this.canvas);
     this.caption = element("figcaption", { class: "judgement" });
     this.figure = element("figure", {}, this.caption, this.button);
     this.name = this.shown = undefined;
-    this.show = show;
+    Object.assign(this, { show, isOwn });
     this.button.addEventListener("click", (event) => { if (event.detail < 2) click(this); });
     Tile.all.push(this);
   }
 
-  get picture() { return drawn.get(this.name); }
+  get key() { return this.isOwn ? this.name : keyOf(this.name); }
+
+  get picture() { return drawn.get(this.key); }
+
+  get isShown() { return this.shown === this.key; }
 
   want(name) {
     this.name = name;
@@ -45,9 +49,9 @@ class Tile {
 
   refresh() {
     if (!this.picture) return;
-    if (this.shown !== this.name) paintOn(this.canvas, this.picture.pixels);
+    if (!this.isShown) paintOn(this.canvas, this.picture.pixels);
     else if (this.caption.textContent === this.judgement) return;
-    this.shown = this.name;
+    this.shown = this.key;
     this.caption.textContent = this.judgement;
     this.show(this);
   }
@@ -59,15 +63,15 @@ class Tile {
   }
 }
 
-const drawn = new Map(); // name: {pixels, real}; the last of them
+const drawn = new Map(); // key: {pixels, real}; the last of them
 let ask, busy = true;    // until there is somebody to ask
-let asked = null;        // {z, answer}: the layers of a vector, wanted by inside.js
+let asked = null;        // {z, epoch, answer}: the layers of a vector, wanted by inside.js
 let answering = null;    // the one of those that the worker is at
 let movedAt = -Infinity; // ms: when somebody last moved a slider, or a player did
 
 async function drawInPage() {
   const artist = await painter(networks, reals);
-  ask = (task, data) => setTimeout(() => arrived(task, artist[task](data)));
+  ask = (task, data) => setTimeout(async () => arrived(task, await artist[task](data)));
   arrived();
 }
 
@@ -75,7 +79,7 @@ function drawInWorker() {
   const source = [$("#net").textContent, `let artist; onmessage = async ({ data: [task, data] }) => {
     try {
       if (task === "networks") { artist = await painter(...data); postMessage([]); }
-      else postMessage([task, artist[task](data)]);
+      else postMessage([task, await artist[task](data)]);
     } catch (error) { setTimeout(() => { throw error; }); } // which onerror hears
   };`];
   const worker = new Worker(URL.createObjectURL(new Blob(source, { type: "text/javascript" })));
@@ -92,16 +96,18 @@ const atOnce = Math.min(Math.max(Math.round(1.5e8 / work), 1), 9);
 
 function pump() {
   if (busy) return;
-  const names = [...new Set(Tile.all.map(({ name }) => name).filter(Boolean))];
-  const missing = names.filter((name) => !drawn.has(name));
+  const keys = [...new Set(Tile.all.map(({ key }) => key).filter(Boolean))];
+  const missing = keys.filter((key) => !drawn.has(key) && isLoaded(epochOf(key)));
   const unjudged = networks.discriminator
-    ? names.filter((name) => drawn.get(name)?.real === undefined && !missing.includes(name)) : [];
+    ? keys.filter((key) => drawn.has(key) && !key.includes("@") && drawn.get(key).real === undefined) : [];
   const begin = (task, data) => { busy = true; ask(task, data); };
-  if (missing.length) begin("draw", missing.slice(0, atOnce));
-  else if (asked) {
+  if (loaded.length) begin("add", loaded.shift());
+  else if (missing.length) begin("draw", missing.slice(0, atOnce));
+  else if (asked && isLoaded(asked.epoch)) {
     [answering, asked] = [asked, null];
-    begin("layers", answering.z);
+    begin("layers", { z: answering.z, epoch: answering.epoch });
   } else if (unjudged.length && performance.now() > movedAt + 150) begin("judge", unjudged.slice(0, atOnce));
+  else if (others.length && !scripts.size) load(others[0]); // whether they are beside this page
 }
 
 // Something moves: D waits until it stands still.
@@ -113,9 +119,10 @@ function move() {
 function arrived(task, found) {
   busy = false;
   if (task === "layers") answering.answer(found);
+  else if (task === "add") known.add(found);
   else {
     for (const { name, ...image } of found ?? []) drawn.set(name, { ...drawn.get(name), ...image });
-    for (const name of drawn.keys()) if (drawn.size > 300) drawn.delete(name);
+    for (const key of drawn.keys()) if (drawn.size > 300) drawn.delete(key);
     for (const tile of Tile.all) tile.refresh();
   }
   pump();

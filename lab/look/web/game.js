@@ -11,6 +11,7 @@ const cards = Array.from({ length: 9 }, () => {
       tile.button.setAttribute("aria-pressed", tile.button.getAttribute("aria-pressed") !== "true");
     },
     show: () => showCard(tile),
+    isOwn: true,
   });
   tile.verdict = element("p", { class: "verdict" });
   tile.figure.append(tile.verdict);

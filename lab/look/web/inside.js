@@ -1,7 +1,9 @@
 // Inside the networks: a vector z, what each layer of the generator makes of it, and D's way down again.
 "use strict";
 
-let look = null; // {name, z, moved}: the image that is looked into, its vector, and the number moved
+// {name, z, moved, epoch}: the image that is looked into, its vector, the number of that which is moved,
+// and the epoch whose generator draws it.
+let look = null;
 const numbers = $("#z");
 
 function openInside(name) {
@@ -47,17 +49,17 @@ function showLook() {
   $("#value").setAttribute("aria-valuetext", look.z[look.moved].toFixed(2));
   $("#shown").textContent = look.z[look.moved].toFixed(2);
   showNumbers();
-  asked = { z: look.z.slice(), answer: showLayers };
+  look.epoch = state.at;
+  asked = { z: look.z.slice(), epoch: look.epoch, answer: showLayers };
   pump();
 }
 
 function showLayers(found) {
-  const rows = found.map((layer, i) => {
-    const last = found[i + 1]?.up === false && layer.up; // the image
+  const rows = found.map((layer) => {
     const row = element("div", { class: "layer" });
     const { link, size: side, channels } = layer;
     row.append(element("p", {}, element("b", {}, `${side} × ${side}`),
-      ` ${last ? say.drawnImage : layer.logits ? say.logits : say.layer(link, channels, layer.maps.length)}`));
+      ` ${layer.pixels ? say.drawnImage : layer.logits ? say.logits : say.layer(link, channels, layer.maps.length)}`));
     if (layer.logits) row.append(verdict(layer.logits));
     else row.append(element("div", { class: "maps" }, ...(layer.pixels ? [pictureOf(layer)] : layer.maps.map(
       ({ channel, values }) => mapOf(values, side, say.channel(channel + 1))))));

@@ -37,7 +37,7 @@ const player = new Player($("#play"), {
   wait: () => 20,
   // Four seconds each way; a step waits until the one before is drawn.
   step() {
-    if (between.shown === between.name) {
+    if (between.isShown) {
       if (phase === 200) return false;
       const now = performance.now();
       phase = Math.min(phase + (stillness.matches ? 20 : Math.max((now - ticked) / 40, 1)), 200);
@@ -90,7 +90,7 @@ $("#strip").addEventListener("click", () => {
   stripTiles.forEach((tile, i) => {
     tile.show = () => {
       images.set(i, tile.picture.pixels);
-      if (images.size === STRIP) saveStrip(frames.map((_, k) => images.get(k)), `${a}~${b}`);
+      if (images.size === STRIP) saveStrip(frames.map((_, k) => images.get(k)), keyOf(`${a}~${b}`));
     };
     tile.shown = undefined;
     tile.want(frames[i]);

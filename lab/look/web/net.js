@@ -74,19 +74,18 @@ function vectorOf(name, size) {
 
 // ---- networks
 
-const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
-
-// Bytes as look/play.py writes them: Python's b85encode, with a comma for the one letter that HTML reads.
-function bytesOf(text) {
-  const values = new Uint8Array(128), bytes = new Uint8Array(Math.ceil(text.length / 5) * 4);
-  [...LETTERS].forEach((letter, value) => { values[letter.charCodeAt(0)] = value; });
-  const view = new DataView(bytes.buffer);
-  for (let i = 0, at = 0; i < text.length; i += 5, at += 4) {
-    let word = 0;
-    for (let k = i; k < i + 5; k++) word = word * 85 + (k < text.length ? values[text.charCodeAt(k)] : 84);
-    view.setUint32(at, word);
+// Bytes as look/play.py writes them: how many, and 15 bits of them in each letter from U+3400 on.
+function bytesOf([length, text]) {
+  const bytes = new Uint8Array(length);
+  let held = 0, bits = 0;
+  for (let i = 0, at = 0; i < text.length; i++) {
+    held = (held << 15 | text.charCodeAt(i) - 0x3400) & 0x3fffff;
+    for (bits += 15; bits >= 8 && at < length; at++) {
+      bits -= 8;
+      bytes[at] = held >> bits;
+    }
   }
-  return bytes.subarray(0, Math.floor(text.length * 4 / 5));
+  return bytes;
 }
 
 function floats(text) { return new Float32Array(bytesOf(text).slice().buffer); }
@@ -102,11 +101,11 @@ async function inflate(bytes) {
 // Layers as look/play.py describes them, ready to run.
 async function network(layers) {
   return Promise.all(layers.map(async (layer) => {
-    const high = await inflate(bytesOf(layer.high)), low = bytesOf(layer.low), steps = floats(layer.steps);
+    const high = await inflate(bytesOf(layer.high)), low = bytesOf(layer.low);
     const W = new Float32Array(high.length);
     for (let i = 0; i < W.length; i++) {
       const rest = layer.bits === 8 ? low[i] : i % 2 ? low[i >> 1] & 15 : low[i >> 1] >> 4;
-      W[i] = (high[i] * 2 ** layer.bits + rest) * steps[Math.floor(i / layer.inputs)];
+      W[i] = high[i] * 2 ** layer.bits + rest;
     }
     return { ...layer, W, scale: floats(layer.scale), shift: floats(layer.shift), pairs: new Map() };
   }));
@@ -166,7 +165,7 @@ function run(layer, x, n) {
       }
     }
   });
-  // Batch normalization, folded; a shift per channel, or of a linear layer per pixel and channel.
+  // Batch normalization and the weights' step, folded; a shift per channel, or of a linear layer per pixel and channel.
   for (let i = 0; i < y.length - O; i++) {
     const v = y[i] * scale[i % O] + shift[i % shift.length];
     y[i] = layer.tanh ? Math.tanh(v) : v < 0 ? v * slope : v;
@@ -196,27 +195,43 @@ function quantile(values, share) {
 // Draws with a run's networks: an object with
 //   draw(names): the images, [{name, pixels (RGBA)}];
 //   judge(names): what D thinks of them, [{name, real (a probability)}];
-//   layers(z): what the layers make of one vector, on the way up and down again: [{link, size, channels,
-//     up, maps: [{channel, values}]}], with pixels in place of maps where it is the image, and with
-//     logits, [real, drawn], at the end.
-// Names are of images that it draws, or real-1, real-2 ... of the real ones that the page has.
+//   layers({z, epoch}): what the layers make of one vector, on the way up and down again: [{link, size,
+//     channels, up, maps: [{channel, values}]}], with pixels in place of maps where it is the image, and
+//     with logits, [real, drawn], at the end;
+//   add({epoch, layers}): the generator of another epoch, from now on; D is of the page's own.
+// Names are of images that it draws, with @epoch behind those of another epoch, or real-1, real-2 ... of
+// the real ones that the page has.
 async function painter({ generator, discriminator, zSize, shown, values: [black, white] }, reals) {
-  const draws = await network(generator), judges = await network(discriminator ?? []);
-  const { outSize, outputs } = draws.at(-1), length = outSize ** 2 * outputs;
+  const own = await network(generator), judges = await network(discriminator ?? []);
+  const { outSize, outputs } = own.at(-1), length = outSize ** 2 * outputs;
+  const generators = new Map([[undefined, own]]); // by epoch
   const images = new Map(); // the last, by name
+
+  async function add({ epoch, layers: described }) {
+    const found = await network(described);
+    found.forEach((layer, i) => { layer.pairs = own[i].pairs; });
+    generators.set(epoch, found);
+    return epoch;
+  }
 
   function realImage(number) {
     return Float32Array.from(bytesOf(reals[number - 1]), (v) => black + (white - black) * v / 255);
   }
 
+  function paint(names, draws) {
+    const n = names.length;
+    let x = new Float32Array(n * zSize);
+    names.forEach((name, i) => x.set(vectorOf(name.split("@")[0], zSize), i * zSize));
+    for (const layer of draws) x = run(layer, x, n);
+    names.forEach((name, i) => images.set(name, x.slice(i * length, (i + 1) * length)));
+  }
+
   function imagesOf(names) {
     for (const name of names) if (name.startsWith("real-")) images.set(name, realImage(name.slice(5)));
-    const missing = names.filter((name) => !images.has(name)), n = missing.length;
-    if (n) {
-      let x = new Float32Array(n * zSize);
-      missing.forEach((name, i) => x.set(vectorOf(name, zSize), i * zSize));
-      for (const layer of draws) x = run(layer, x, n);
-      missing.forEach((name, i) => images.set(name, x.slice(i * length, (i + 1) * length)));
+    const missing = names.filter((name) => !images.has(name));
+    for (const [epoch, draws] of generators) {
+      const its = missing.filter((name) => name.split("@")[1] === epoch?.toString());
+      if (its.length) paint(its, draws);
     }
     const found = names.map((name) => images.get(name));
     for (const name of images.keys()) if (images.size > 60) images.delete(name);
@@ -242,10 +257,10 @@ async function painter({ generator, discriminator, zSize, shown, values: [black,
     return maps.sort((a, b) => b.spread - a.spread).slice(0, many);
   }
 
-  function layers(z) {
+  function layers({ z, epoch }) {
     let x = Float32Array.from(z);
-    const found = [];
-    for (const layer of [...draws, ...judges]) {
+    const found = [], draws = generators.get(epoch);
+    for (const layer of [...draws, ...draws === own ? judges : []]) {
       x = run(layer, x, 1);
       const { link, up, outSize: side, outputs: O } = layer;
       if (side === 1 && !up) found.push({ link, up, size: side, channels: O, logits: [x[0], x[1]] });
@@ -257,7 +272,10 @@ async function painter({ generator, discriminator, zSize, shown, values: [black,
   }
 
   return {
-    draw: (names) => names.map((name, i) => ({ name, pixels: pixelsOf(imagesOf(names)[i], outputs, shown) })),
-    judge, layers,
+    draw(names) {
+      const found = imagesOf(names);
+      return names.map((name, i) => ({ name, pixels: pixelsOf(found[i], outputs, shown) }));
+    },
+    judge, layers, add,
   };
 }

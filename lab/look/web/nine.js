@@ -17,8 +17,8 @@ const tiles = Array.from({ length: 9 }, () => {
   return tile;
 });
 
-function label({ name, shown, judgement, button, pick, save }) {
-  const what = inWords(name), also = shown === name && judgement;
+function label({ name, isShown, judgement, button, pick, save }) {
+  const what = inWords(name), also = isShown && judgement;
   const letter = name === state.a ? "A" : name === state.b ? "B" : "";
   const whole = [letter, what, also].filter(Boolean).join(", ");
   button.setAttribute("aria-label", name === state.of ? say.saves(whole) : say.variations(whole));

@@ -5,8 +5,8 @@ let state = parse(location.hash);
 
 // Changes the state: a step that the browser's way back undoes; small: none of its own.
 function go(changes, small = false) {
-  const { a, b, t } = state;
-  state = "seed" in changes || "of" in changes ? { a, b, t, ...changes } : { ...state, ...changes };
+  const { a, b, t, at } = state;
+  state = "seed" in changes || "of" in changes ? { a, b, t, at, ...changes } : { ...state, ...changes };
   const address = addressOf(state);
   if (small) location.replace(address);
   else if (address !== location.hash) location.hash = address;
@@ -29,8 +29,10 @@ function inWords(name) {
 }
 
 function show() {
+  showEpoch();
   showNine();
   showMorph();
+  if (look && look.epoch !== state.at) showLook();
   $("#status").textContent = "";
   pump();
 }
@@ -53,19 +55,13 @@ document.title = say.title(subject(settings));
 $("h1").textContent = say.heading(say.things(settings), settings.digit !== null);
 $("#lead").textContent = say.lead(say.things(settings));
 $("#who").hidden = !networks.discriminator;
-$("#about").textContent = [subject(settings), origin(settings), isBest ? say.best(epoch)
-  : epoch < settings.epochs ? say.going(epoch, settings.epochs) : say.after(epoch)].filter(Boolean).join(" · ");
-if (data.best) { // the page anew, with the other networks and the same images of them
-  const other = $("#other");
-  other.textContent = isBest ? say.toNewest(data.epoch) : say.toBest(data.best.epoch);
-  other.href = isBest ? "?" : "?best";
-  other.addEventListener("click", () => { other.href = (isBest ? "?" : "?best") + location.hash; });
-  other.hidden = false;
-}
+$("#about").textContent = [subject(settings), origin(settings), own === best ? say.best(own)
+  : own < settings.epochs ? say.going(own, settings.epochs) : say.after(own)].filter(Boolean).join(" · ");
 document.body.classList.toggle("unjudged", !networks.discriminator);
 startDrawing();
 show();
 
 // The page of the run calls this with its data: that is beside this page, and not only was once.
 function take() { $("#run").hidden = false; }
-if (page) document.body.append(element("script", { src: "index.js" }));
+// It is in UTF-8, and this page is not (look/play.py).
+if (page) document.body.append(element("script", { src: "index.js", charset: "utf-8" }));

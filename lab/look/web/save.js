@@ -20,14 +20,14 @@ function openSave(name) {
 }
 
 function save(name, times) {
-  const image = drawn.get(name);
+  const image = drawn.get(keyOf(name));
   if (!image) return;
   const small = element("canvas"), large = element("canvas", { width: size * times, height: size * times });
   paintOn(small, image.pixels);
   const context = large.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, large.width, large.height);
-  saveCanvas(large, `${name}${times > 1 ? `-${large.width}` : ""}.png`);
+  saveCanvas(large, `${keyOf(name)}${times > 1 ? `-${large.width}` : ""}.png`);
 }
 
 function saveCanvas(canvas, filename) {
