@@ -27,6 +27,14 @@ TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "1
         "--quality-every", "0"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unsynced():
+    """Does not wait for the disk, in this process and its forks: no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def small_networks():
     """Makes all networks small, for tests that are not of them: a run takes a tenth of its time.
