@@ -47,7 +47,8 @@ lint: .venv/ready-to-test
 
 test-faults: .venv/ready-to-test
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py \
-	  tests/test_fuzz.py tests/test_links.py tests/test_best.py tests/test_time_to_picture.py
+	  tests/test_fuzz.py tests/test_links.py tests/test_best.py tests/test_time_to_picture.py \
+	  tests/test_processes.py
 
 # PyTorch gets an environment of its own. Some indexes have no CPU build of it for every Python: then
 # the benchmark says so and goes without.

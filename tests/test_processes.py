@@ -79,7 +79,8 @@ def alone():
 
 
 @needs_mpiexec
-@pytest.mark.parametrize("n, order", [(2, "discriminator-first"), (3, "generator-first")])
+@pytest.mark.parametrize("n, order", [
+    (2, "discriminator-first"), pytest.param(3, "generator-first", marks=pytest.mark.faults)])
 def test_the_losses_of_two_iterations_are_those_of_one_process(alone, n, order):
     """Batches of 7 in shares of 3 and 4, or of 2, 2 and 3; and all weights and Adams are equal."""
     code, out, err = mpiexec(n, "-c", PROGRAM, order)
