@@ -290,12 +290,17 @@ def test_the_comparison_notices_what_a_checkpoint_would_have_lost(golden, tmp_pa
 
 # -- damaged and strange checkpoints -------------------------------------------------------------
 
-@pytest.fixture
-def stopped(golden, tmp_path):
-    """A run stopped after its first epoch, with checkpoints of epochs 0 and 1."""
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def original(golden, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stopped") / "run"
     assert call(argv(folder), send_at(trainer.Trainer, "update", [signal.SIGINT], 2)) == 130
     return folder
+
+
+@pytest.fixture
+def stopped(original, tmp_path):
+    """A run stopped after its first epoch, with checkpoints of epochs 0 and 1."""
+    return shutil.copytree(original, tmp_path / "run")
 
 
 def damages(path, seed):

@@ -1,5 +1,7 @@
 """The 8×8 digits that come with scikit-learn, which need no network."""
 
+import functools
+
 import numpy as np
 from PIL import Image
 
@@ -8,6 +10,7 @@ from lab.images.dataset import Images
 SOURCE = "8×8 digits (scikit-learn)"
 
 
+@functools.cache  # a quarter of a second, for whoever trains again in a notebook
 def read() -> Images:
     """Returns the Images of the 1,797 digits, enlarged to 20×20 in the middle of 28×28, as MNIST's.
     """
