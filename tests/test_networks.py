@@ -95,8 +95,8 @@ def test_the_layers_that_a_module_describes_compute_what_its_networks_do(name, s
     """Chainer's own functions, in the order described, beside the networks' forward."""
     for maps in networks.TABLE[name].maps or ("listing",):
         its = settings(size=size, sizes=maps)
-        gen, dis = networks.build(its)
-        module, z = networks.of(its), latent(3)
+        module, z = networks.module(name), latent(3)
+        gen, dis = module.build(its)
         x = dcgan.generate(gen, z)
         np.testing.assert_allclose(run(convolutions(gen, module.GENERATOR, 1),
                                        z.reshape(3, 6, 1, 1)), x, rtol=1e-4, atol=1e-5)
@@ -148,8 +148,8 @@ def test_the_networks_are_built_in_the_author_s_order_of_random_numbers():
 
 
 def test_the_maps_of_the_sizes_that_the_paper_s_networks_have():
-    assert networks.map_sizes(settings(size=64)) == [4, 8, 16, 32, 64]
-    assert networks.map_sizes(settings(size=32)) == [2, 4, 8, 16, 32]
+    assert paper.map_sizes(settings(size=64)) == [4, 8, 16, 32, 64]
+    assert paper.map_sizes(settings(size=32)) == [2, 4, 8, 16, 32]
 
 
 def test_stock_chainer_saves_and_loads_them(tmp_path):
