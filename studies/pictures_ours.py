@@ -23,7 +23,7 @@ def begin(images, seed):
     _, channels, size, _ = images.shape
     np.random.seed(seed)
     recipe = RECIPES["steady"]
-    settings = SimpleNamespace(z_dim=Z_DIM, channels=channels, size=size)
+    settings = SimpleNamespace(z_dim=Z_DIM, channels=channels, size=size, sizes="512")
     return Trainer(*networks.build(settings), recipe["alpha"], recipe["beta1"], recipe["order"])
 
 
