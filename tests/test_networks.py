@@ -46,7 +46,7 @@ def test_the_paper_s_layers_are_counted_by_hand():
 
 def test_their_weights_begin_as_the_paper_s_normal_distribution():
     np.random.seed(0)
-    for network in networks.build(settings(z_dim=100, size=32)):
+    for network in paper.build(settings(z_dim=100, size=32)):
         for name, parameter in network.namedparams():
             if name.endswith("/W"):
                 values = parameter.array.ravel()
@@ -57,7 +57,7 @@ def test_their_weights_begin_as_the_paper_s_normal_distribution():
 
 
 def test_the_discriminator_is_leaky_and_the_generator_is_not():
-    gen, dis = networks.build(settings(size=32))
+    gen, dis = paper.build(settings(size=32))
     functions = {"gen": chain(gen(latent(2))), "dis": chain(dis(gen(latent(2)).array))}
     assert functions["gen"].count("Tanh") == 1 and "LeakyReLU" not in functions["gen"]
     assert functions["dis"].count("LeakyReLU") == 4 and "ReLU" not in functions["dis"]
