@@ -1,5 +1,7 @@
 """lab/networks/: the paper's networks, and which networks a run's settings mean."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import settings_of
@@ -9,6 +11,7 @@ from chainer_cpu import chainer
 from lab import networks
 from lab.networks import paper
 from lab.networks.layers import convolutions
+from lab.runs.settings import Settings
 
 
 def settings(**changes):
@@ -42,6 +45,13 @@ def test_the_paper_s_layers_are_counted_by_hand():
         + (64 * taps + 1) * 128 + (128 * taps + 1) * 256 + (256 * taps + 1) * 512
         + (512 * first + 1) * 2
         + 2 * (128 + 256 + 512))
+
+
+@pytest.mark.parametrize("size, maps, expected", [
+    (28, "comment", "comment"), (64, "listing", "512"), (64, "256", "256")])
+def test_a_run_of_a_version_with_512_maps_alone_keeps_them(size, maps, expected):
+    values = dataclasses.asdict(settings(size=size, sizes=maps))
+    assert Settings.from_values(values, "settings.json").sizes == expected
 
 
 def test_their_weights_begin_as_the_paper_s_normal_distribution():
