@@ -223,10 +223,12 @@ def read_table(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _read_arrays(path, names=None):
+    """Reads a file of networks: {name: array}. Half precision, which is smaller, becomes float32."""
     try:
         # NumPy would leave a file open that it cannot read.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names or arrays.files}
+            return {name: array.astype(np.float32) if array.dtype == np.float16 else array
+                    for name in names or arrays.files for array in (arrays[name],)}
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
         raise FolderError(f"the weights cannot be read ({path}, {error}); restore that file"
                           ) from None
