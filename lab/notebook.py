@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from PIL import Image
 
 from lab.look.commands import COMMANDS
-from lab.runs.files import FolderError
+from lab.runs.files import GENERATORS, FolderError
 from lab.runs.opened import OpenedRun
 from lab.runs.settings import read_settings
 
@@ -48,7 +48,7 @@ class Run(OpenedRun):
         except FolderError:  # no losses.csv, as in pretrained/, or no finished epoch yet
             done = None
         epochs = f"{done or 0} of {settings.epochs} epochs"
-        if done is None and self.path("generator.npz").exists():
+        if done is None and any(self.path(file).exists() for file in GENERATORS.values()):
             epochs = f"{settings.epochs} epochs"
         return f"<run {self.folder}: {self.caption}; recipe {settings.recipe}; {epochs}>"
 

@@ -58,7 +58,7 @@ def test_a_folder_without_a_run_is_an_error_that_says_so(tmp_path):
 
 def test_the_trained_generator_of_the_project_shows_samples():
     run = lab.open_run(HOME / "pretrained")
-    assert "40 epochs" in repr(run) and run._repr_png_().startswith(b"\x89PNG")
+    assert "; 40 epochs>" in repr(run) and run._repr_png_().startswith(b"\x89PNG")
 
 
 def write_mnist(folder, zeros):

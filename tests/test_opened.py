@@ -158,12 +158,16 @@ def test_settings_are_read_as_they_were_written(tmp_path):
 
 
 def test_settings_of_an_earlier_version_are_brought_up_to_date(tmp_path):
-    """As of a run before there were sizes, processes, versions, figures of real images."""
+    """As of a run before there were sizes, processes, versions, recipe steady, other figures."""
     shutil.copy(PRETRAINED / "settings.json", tmp_path)
-    change_settings(tmp_path, real_figures=None)
+    later = ("size", "order", "real_label", "blur", "weights", "start_from", "start_epoch",
+             "real_figures")
+    change_settings(tmp_path, environment={"python": "3.11.7"}, **dict.fromkeys(later))
     found = open_run(tmp_path).settings
     assert (found.size, found.real_figures, found.environment["processes"]) == (28, {}, 1)
     assert found.environment["project"] == "before 1.0.0"
+    assert (found.order, found.real_label, found.blur, found.weights) == (
+        "generator-first", 1.0, 0.0, "trained")
     assert found.epochs == 40 and found.sizes == "listing" and found.caption.startswith("digit 0")
 
 

@@ -48,7 +48,7 @@ def test_the_page_of_a_run_and_the_page_that_draws_lead_to_each_other(browser, t
 def test_a_generator_and_its_settings_are_enough(browser, tmp_path, capsys):
     folder = tmp_path / "pretrained"
     folder.mkdir()
-    for name in "generator.npz", "settings.json":
+    for name in "generator-average.npz", "settings.json":
         shutil.copy(PRETRAINED / name, folder)
     assert plot.main(["play", str(folder)]) == 0
     assert capsys.readouterr().out == f"{folder / 'play.html'}\n"

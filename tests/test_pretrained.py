@@ -43,11 +43,11 @@ def test_the_other_draws_faces():
     """Of many colours, alike on the left and on the right, brown and pink in the middle."""
     gen, _, _ = open_run(FOLDER / "characters").networks()
     faces = generate(gen, latent(0, 200, gen.z_dim))
-    assert faces.shape[1:] == (3, 28, 28)
-    left, right = faces[:, :, 8:20, 4:14], faces[:, :, 8:20, 23:13:-1]
-    upside_down = faces[:, :, 19:7:-1, 4:14]
+    assert faces.shape[1:] == (3, 64, 64)
+    left, right = faces[:, :, 18:46, 9:32], faces[:, :, 18:46, 54:31:-1]
+    upside_down = faces[:, :, 45:17:-1, 9:32]
     assert np.abs(left - right).mean() < 0.9 * np.abs(left - upside_down).mean()
-    red, _, blue = faces[:, :, 10:20, 10:18].mean(axis=(2, 3)).T
+    red, _, blue = faces[:, :, 23:46, 23:41].mean(axis=(2, 3)).T
     assert np.mean(red > blue) > 0.9 and red.std() > 0.05
 
 
@@ -61,6 +61,15 @@ def test_samples_works_on_it_at_once(folder, tmp_path, capsys):
 
 @of_both_folders
 def test_it_is_small_and_holds_no_pickle(folder):
-    assert (folder / "generator.npz").stat().st_size < 5e6
-    with np.load(folder / "generator.npz", allow_pickle=False) as arrays:
+    path = folder / "generator-average.npz"
+    assert path.stat().st_size < 5e6
+    with np.load(path, allow_pickle=False) as arrays:
         assert {arrays[name].dtype.kind for name in arrays.files} <= {"f", "i"}
+
+
+@of_both_folders
+def test_its_half_precision_is_what_the_networks_compute_with(folder):
+    gen = open_run(folder).networks().gen
+    with np.load(folder / "generator-average.npz") as arrays:
+        assert arrays["dc1/W"].dtype == np.float16 and gen.dc1.W.dtype == np.float32
+        np.testing.assert_array_equal(gen.dc1.W.array, arrays["dc1/W"].astype(np.float32))

@@ -177,8 +177,7 @@ class OpenedRun:
         """Loads the generator that was kept after an epoch, one of snapshots()."""
         path = files.snapshot(self.folder, epoch)
         gen, _ = self.untrained_networks()
-        _fill(gen, {name: array.astype(np.float32) if array.dtype == np.float16 else array
-                    for name, array in _read_arrays(path).items()}, path)
+        _fill(gen, _read_arrays(path), path)
         return gen
 
     def _no_average(self, path):
@@ -223,7 +222,7 @@ def read_table(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _read_arrays(path, names=None):
-    """Reads a file of networks: {name: array}. Half precision, which is smaller, becomes float32."""
+    """Reads a file of networks: {name: array}. float16, which some are kept in, becomes float32."""
     try:
         # NumPy would leave a file open that it cannot read.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
