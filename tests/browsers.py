@@ -39,9 +39,13 @@ class Browser:
         self.downloads.mkdir()
 
     def open(self, path, address="", width=1280, height=900, dark=False, still=False,
-             language="en-US"):
-        """Opens a file, at #address if there is one, as a browser with these wishes would."""
+             language="en-US", forced=False):
+        """Opens a file, at #address if there is one, as a browser with these wishes would.
+
+        forced: the colours of the desktop, as for high contrast; a browser without is a skip.
+        """
         self.wish(width, height, dark, still, language)
+        self.force_colours(forced)
         for file in self.downloads.iterdir():
             file.unlink()
         self.navigate("about:blank")  # another address of the same file would not load it again
@@ -188,11 +192,18 @@ class Chromium(_Selenium):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=1, mobile=phone)
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
-        self.call("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
+        self.media = {"prefers-color-scheme": "dark" if dark else "light",
+                      "prefers-reduced-motion": "reduce" if still else "no-preference"}
         self.call("Emulation.setUserAgentOverride", acceptLanguage=language,
                   userAgent=self.call("Browser.getVersion")["userAgent"])
+
+    def force_colours(self, forced):
+        self.media["forced-colors"] = "active" if forced else "none"
+        self._emulate()
+
+    def _emulate(self):
+        self.call("Emulation.setEmulatedMedia", features=[
+            {"name": name, "value": value} for name, value in self.media.items()])
 
     def complaints(self):
         return [entry["message"] for entry in self.driver.get_log("browser")]
@@ -250,6 +261,10 @@ class Firefox(Browser):
             }}
             style.flex = "none";""")
 
+    def force_colours(self, forced):
+        self._configure("Services.prefs.setIntPref('browser.display.document_color_use', "
+                        f"{2 if forced else 0})")
+
     def navigate(self, url):
         self.marionette.navigate(url)
 
@@ -306,6 +321,10 @@ class WebKit(_Selenium):
         self._resized(width)
         self.driver.set_window_rect(0, 0, width, height + 20 + height - self.run("innerHeight"))
         self._resized(width)
+
+    def force_colours(self, forced):
+        if forced:
+            pytest.skip("WebKit knows no forced colours")
 
     def _resized(self, width):
         self.wait_for(f"innerWidth === {width}")

@@ -122,8 +122,8 @@ def test_every_control_is_reached_and_worked_by_the_keyboard(browser, run):
         browser.press("Tab")
         names.append(browser.run("document.activeElement.ariaLabel || "
                                  "document.activeElement.textContent"))
-    assert names == ["Draw with its generator", "Play", "Previous picture", "Next picture", "Epoch",
-                     "epoch 2", "Settings"]
+    assert names == ["Draw with it, look inside it, play against D", "Play", "Previous picture",
+                     "Next picture", "Epoch", "epoch 2", "Settings"]
     browser.press("Enter")
     assert "batch size" in browser.run("document.querySelector('#settings').innerText")
     browser.run("document.querySelector('#back').focus()")

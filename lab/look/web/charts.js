@@ -45,7 +45,7 @@ function chart({ title, words, note = "", x, last, series, lines = [], best, log
   const key = element("p", {}, note);
   if (series.length > 1) {
     key.append(...series.map((s) => element("span", { class: `key ${s.color}` }, s.name)),
-      note ? "" : words.dashed);
+      note ? "" : element("span", { class: "note" }, words.dashed));
   }
   const figure = element("figure", { class: wide ? "chart wide" : "chart" },
     element("h2", {}, title, value), key, svg);

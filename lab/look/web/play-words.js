@@ -9,7 +9,7 @@ const say = speak({
       : "Pictures that nobody made"),
     lead: (things) => `These ${things} were never made by anybody: a network draws them, here in your browser, `
       + "from numbers picked at random. Nobody has seen them before.",
-    images: "Nine images", more: "Nine more", seed: "Seed", back: "Back", others: "Eight others",
+    below: "Further down:", images: "Nine images", more: "Nine more", seed: "Seed", back: "Back", others: "Eight others",
     nearer: "nearer", farther: "farther", distance: "How far the variations are",
     clickable: "Click a picture for eight others like it.",
     morph: "From one to another", pick: "Pick two images above, and see one become the other.",
@@ -56,7 +56,7 @@ const say = speak({
     heading: (things, digits) => (digits ? `誰も書いていない${things}` : "誰も作っていない画像"),
     lead: () => "これらの画像は、誰かが作ったものではありません。このブラウザの中で、ネットワークが乱数から描いています。"
       + "まだ誰も見たことのない画像です。",
-    images: "9枚の画像", more: "次の9枚", seed: "シード", back: "戻る", others: "別の8枚",
+    below: "このページの下には：", images: "9枚の画像", more: "次の9枚", seed: "シード", back: "戻る", others: "別の8枚",
     nearer: "近く", farther: "遠く", distance: "バリエーションの幅",
     clickable: "画像をクリックすると、似た画像が8枚現れます。",
     morph: "モーフィング", pick: "上の画像から2枚選ぶと、一方がもう一方に少しずつ変わっていきます。",

@@ -51,6 +51,17 @@ document.addEventListener("keydown", (event) => {
   } else if (key === " " && !target.closest("button, a")) whenUsed(event, player.toggle());
 });
 
+// Not links: what stands behind the address's # is the state.
+for (const button of document.querySelectorAll("[data-to]")) {
+  const part = $(button.dataset.to), heading = part.querySelector("h2");
+  button.hidden = part.hidden;
+  heading.tabIndex = -1;
+  button.addEventListener("click", () => {
+    part.scrollIntoView({ block: "start" });
+    heading.focus({ preventScroll: true });
+  });
+}
+
 document.title = say.title(subject(settings));
 $("h1").textContent = say.heading(say.things(settings), settings.digit !== null);
 $("#lead").textContent = say.lead(say.things(settings));
