@@ -39,7 +39,7 @@ def test_the_border_of_every_control_has_a_contrast_of_three_to_one(browser, tin
     open_whole(browser, tiny_run, name, dark=dark)
     borders = browser.run(
         "[...document.querySelectorAll('button:not(.link), input:not([type=range])')]"
-        ".filter(node => node.offsetParent).map(node => [node.id || node.className || node.textContent,"
+        ".filter(node => node.offsetParent).map(node => [node.id || node.textContent,"
         " getComputedStyle(node).borderTopColor, getComputedStyle(node).borderTopStyle])"
         ".filter(([, colour]) => !/(, 0|transparent|\\/ 0)\\)?$/.test(colour))")
     assert len(borders) >= (3 if name == "index.html" else 20)
@@ -52,7 +52,8 @@ def test_in_forced_colours_legends_and_curves_are_seen(browser, tiny_run):
     assert browser.run("matchMedia('(forced-colors: active)').matches")
     colours = browser.run(
         "[...document.querySelectorAll('.key')].map(key => getComputedStyle(key, '::before'))"
-        ".filter(mark => parseFloat(mark.borderTopWidth) > 1).map(mark => mark.borderTopColor).concat([...document.querySelectorAll('.curve, .balance, .cursor')]"
+        ".filter(mark => parseFloat(mark.borderTopWidth) > 1).map(mark => mark.borderTopColor)"
+        ".concat([...document.querySelectorAll('.curve, .balance, .cursor')]"
         ".map(line => getComputedStyle(line).stroke))")
     assert len(colours) > 8
     assert min(contrast(colour, background(browser)) for colour in colours) >= 3

@@ -36,7 +36,7 @@ function keyOf(name) { return name && state.at !== undefined ? `${name}@${state.
 function epochOf(key) { return key.includes("@") ? Number(key.split("@")[1]) : undefined; }
 
 function showEpoch() {
-  const epoch = state.at ?? own, words = epoch === best ? say.best(epoch) : say.epochAt(epoch);
+  const epoch = state.at ?? own, words = say.epochAt(epoch, epoch === best);
   $("#epoch").value = epochs.indexOf(epoch);
   $("#epoch").setAttribute("aria-valuetext", words);
   $("#at").textContent = words;
