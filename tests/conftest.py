@@ -1,17 +1,23 @@
-"""A tiny run that several tests look at, and the command line called as a function."""
+"""Runs that several tests look at, browsers, and the command line called as a function."""
 
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import browsers
+import numpy as np
 import pytest
 import small
 
 import trainer
 from lab import networks
-from lab.runs.settings import Settings
+from lab.look import page
+from lab.runs import files
+from lab.runs.opened import open_run
+from lab.runs.settings import Settings, write_settings
+from plot import sample_grid
 
 # A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
 # of the original code). Tests on that are left out where the variable is not set.
@@ -77,6 +83,34 @@ def change_settings(folder, **changes):
     values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}),
                     encoding="utf-8")
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A copy of a finished run of three epochs, of which 0 and 2 have been measured."""
+    folder = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("best-*"))
+    (folder / "quality.csv").write_text(
+        "epoch,frechet,precision,recall\n0,1.9,0.0,nan\n2,0.8,0.25,0.5\n")
+    for path in folder.glob("best-*"):  # of other figures
+        path.unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def long_run(tmp_path_factory):
+    """The folder of 1000 epochs; all pictures are the same one."""
+    folder = tmp_path_factory.mktemp("runs") / "long"
+    folder.mkdir()
+    write_settings(folder, settings_of(epochs=1000))
+    sample_grid(np.zeros((9, 1, 28, 28)), None, folder / "epoch-0000.png")
+    for epoch in range(1, 1001):
+        files.picture(folder, epoch).hardlink_to(folder / "epoch-0000.png")
+    stream = np.random.default_rng(0)
+    files.write_table(folder / "losses.csv", files.LOSS_COLUMNS, [
+        (epoch, *np.exp(stream.normal([2, -7])), 5.0, *stream.random(2))
+        for epoch in range(1, 1001)])
+    page.write(open_run(folder))
+    return folder
 
 
 @pytest.fixture(scope="session", params=browsers.BROWSERS)
