@@ -124,6 +124,7 @@ def train(folder, data, size, images, turn, seed, torch):
                 before, steps = one.images, max(1, min(turn, images - one.images) // BATCH)
                 distance = one.turn(judge, steps, images=str(given), seed=seed)
                 bar.details = (f"{one.name} {one.images:,}: distance {distance:.3f}",)
+                bar.set_description_str(f"image {bar.n + one.images - before}/{total}")
                 bar.update(one.images - before)
         given.unlink()
 
