@@ -23,8 +23,10 @@ def begin(images, seed):
     _, channels, size, _ = images.shape
     np.random.seed(seed)
     recipe = RECIPES["steady"]
-    settings = SimpleNamespace(z_dim=Z_DIM, channels=channels, size=size, sizes="512")
-    return Trainer(*networks.build(settings), recipe["alpha"], recipe["beta1"], recipe["order"])
+    maps, *_ = networks.TABLE["paper"].maps
+    settings = SimpleNamespace(z_dim=Z_DIM, channels=channels, size=size, sizes=maps)
+    return Trainer(*networks.build(settings), recipe["alpha"], recipe["beta1"], recipe["order"],
+                   recipe["real_label"], recipe["blur"])
 
 
 def turn(images, batch_size, seed, before, after, samples, n_samples, steps):
