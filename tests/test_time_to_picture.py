@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab import networks
+from lab.training import options
+from studies import pictures_ours
 from studies.time_to_picture import main
 
 
@@ -22,6 +25,15 @@ def pictures(tmp_path_factory):
 def train(folder, pictures, images, *more):
     return main(["train", str(folder), "--data", str(pictures), "--images", str(images),
                  "--turn", "64", *more])
+
+
+def test_ours_trains_as_a_run_on_pictures_does():
+    trainer = pictures_ours.begin(np.zeros((2, 3, 32, 32), np.float32), 0)
+    settings = options.complete({"size": 32}, pictures=True)
+    assert (trainer.real_label, trainer.blur, trainer.opt_gen.alpha, trainer.opt_dis.beta1) == (
+        settings["real_label"], settings["blur"], settings["alpha"], settings["beta1"])
+    maps, *_ = networks.TABLE["paper"].maps
+    assert trainer.gen.bn1.gamma.size == int(maps)
 
 
 def figures(folder):
