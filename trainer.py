@@ -79,9 +79,10 @@ class Trainer:
         processes.connect(gen, dis)  # batch statistics are of the whole batch
         self._step = {"generator-first": self._generator_first,
                       "discriminator-first": self._discriminator_first}[order]
+        self.average = gen.copy(mode="copy")  # before G has an Adam, whose m and v it would copy
+        self.average.cleargrads()
         self.opt_gen = _adam(gen, alpha, beta1)
         self.opt_dis = _adam(dis, alpha, beta1)
-        self.average = gen.copy(mode="copy")
         self.averaged = 0       # images that the average is over: all that training has seen
         self.prob_real = self.prob_generated = math.nan  # D's means in the last update
         self.losses = []        # (loss_gen, loss_dis) of each epoch that fit() has trained

@@ -31,6 +31,7 @@ STEPS = {"1000": (28, 1, 1000), "100": (28, 1, 100), "2": (28, 1, 2), "colour": 
 TABLES = (*STEPS, "cores", "batches")
 BATCHES = (10, 30, 100, 300, 1000, 5000)
 CORES = (4, 8, 16)
+MATRICES = [sys.executable, str(HERE / "contender.py")]
 TURN = 1    # seconds that a turn should take
 LONG = 2    # a contender whose step takes n times as long has a turn in every nth round
 PAUSE = 0.3  # seconds between turns: idle threads of the one before spin for a while
@@ -53,6 +54,10 @@ class Bench:
             bar = stack.enter_context(tqdm(
                 desc=f"{size}×{size}, batch {batch}", total=(self.rounds + 1) * len(names),
                 unit=" turns", leave=False, mininterval=0.1 if sys.stderr.isatty() else 30))
+            if sgemm is not None:
+                # In a process of its own, for matrices are memory, too.
+                matrices = stack.enter_context(Contender("sgemm", MATRICES, threads=threads,
+                                                         avx2=self.avx2))
             everyone[0].ask("data", str(self.data), size, channels, batch)
             measured = {}
             for contender in everyone:
@@ -63,7 +68,7 @@ class Bench:
             _compare_losses(measured)
             for number in range(self.rounds):
                 if sgemm is not None:
-                    sgemm.append(everyone[0].ask("sgemm"))
+                    sgemm.append(matrices.ask("sgemm"))
                 first = number % len(everyone)
                 for contender in everyone[first:] + everyone[:first]:
                     measured[contender.name].turn(number)

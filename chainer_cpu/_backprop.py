@@ -1,6 +1,7 @@
 """Backpropagation through a whole graph, in which a normalization and its ReLU are one."""
 
 import collections
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from chainer_cpu._queue import queue
 chainer = import_chainer()
 
 
-def grad(outputs, inputs, grad_outputs=None, grad_inputs=None, set_grad=False, retain_grad=False,
-         enable_double_backprop=False, loss_scale=None):
+def grad(outputs: Sequence, inputs: Sequence, grad_outputs: Sequence | None = None,
+         grad_inputs: Sequence | None = None, set_grad: bool = False, retain_grad: bool = False,
+         enable_double_backprop: bool = False, loss_scale: float | None = None) -> list:
     """Chainer's grad: takes its arguments and gives its values to the last bit, but for NaN.
 
     With one output and no further options, skips the gradient between a normalization and the ReLU

@@ -21,9 +21,9 @@ from chainer_cpu._queue import run
 
 chainer = import_chainer()
 
-# Up to so many numbers under a filter are the inner dimension of one product for all pixels.
+# Up to _FEW numbers under a filter are the inner dimension of one product for all pixels.
 _FEW = 64
-# From so many rows on, panels pay even for weights that need no transposing.
+# From _MANY_ROWS rows on, panels pay even for weights that need no transposing.
 _MANY_ROWS = 300
 
 

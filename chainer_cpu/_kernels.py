@@ -47,22 +47,21 @@ TASK_SIZE = 32768
 helper = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-class kernel:
-    """Decorates a loop, and compiles it for a dtype when it first runs: up to a second each."""
+class kernel(dict):
+    """Decorates a loop: a dict from dtypes to addresses of the compiled loop.
+
+    The loop is void(share, shares, address of a job). It is compiled for a dtype when the address
+    is first asked for: up to a second each.
+    """
 
     def __init__(self, function):
-        self.function, self.code, self.addresses = function, {}, {}
+        self.function, self.code = function, {}
 
-    def address(self, dtype):
-        """Returns the address of the compiled void(share, shares, address of a job)."""
-        address = self.addresses.get(dtype)
-        return self._compile(dtype) if address is None else address
-
-    def _compile(self, dtype):
+    def __missing__(self, dtype):
         # The type of the pointer tells the loop its dtype.
         signature = types.void(types.intp, types.intp, types.CPointer(from_dtype(dtype)))
         code = callback(self.function, signature)
-        self.code[dtype], self.addresses[dtype] = code, code.address
+        self.code[dtype], self[dtype] = code, code.address
         return code.address
 
 

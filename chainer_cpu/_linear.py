@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from chainer_cpu import _blas, _threads
+from chainer_cpu import _blas
 from chainer_cpu._blas import GEMM, N, T
 from chainer_cpu._compat import import_chainer
 from chainer_cpu._intrinsics import gemm
@@ -22,7 +22,7 @@ from chainer_cpu._maps import (
 )
 from chainer_cpu._memory import bounded, empty
 from chainer_cpu._node import FirstOrder
-from chainer_cpu._queue import run
+from chainer_cpu._queue import run, threads
 
 chainer = import_chainer()
 
@@ -31,10 +31,10 @@ chainer = import_chainer()
 # _SMALL multiply-adds, which is faster: we make pieces of _SHORT rows, and cut the columns to fit.
 # A BLAS that always copies gets pieces of _LONG rows, which save copies of the weights.
 _SMALL, _SHORT, _LONG = 1_000_000, 122, 1024
-# Up to so many rows, wide layers stay whole. That is slower, but rounds as the original did in 2016
+# Up to _FEW rows, wide layers stay whole. That is slower, but rounds as the original did in 2016
 # in batches of 20, and the third losses of that training depend on it.
 _FEW = 32
-# Up to so many rows, a BLAS that always copies spends most of its time on the weights' copies.
+# Up to _HANDFUL rows, a BLAS that always copies spends most of its time on copies of weights.
 _HANDFUL = 8
 
 
@@ -168,7 +168,7 @@ def products(x: Matrices, W: Matrices, y: Matrices, shape: tuple[int, int, int],
     bias = no_bias(dtype) if bias is None else dense(bias)
     columns = None if transpose else columns_at_once(rows, inner, cols)
     # Few outputs are cut into pieces, so that every thread has some.
-    tasks = 8 * _threads.count()
+    tasks = 8 * threads()
     pieces = max(_parts(rows, inner, columns),
                  min(-(-tasks // len(meetings.order)), rows // _SHORT))
     run(_products, len(meetings.x_index) * rows * inner * cols // 45,
@@ -218,7 +218,7 @@ def weight_products(a: np.ndarray, b: np.ndarray, outputs: int, rows: int, a_ind
 
     a is (..., m), b is (..., n); a[p] and b[p] are their next rows rows.
     """
-    m, n, shares = a.shape[-1], b.shape[-1], 2 * _threads.count()
+    m, n, shares = a.shape[-1], b.shape[-1], 2 * threads()
     y = empty((outputs, m, n), a.dtype)
     # The fewer the shares, the sooner they come back to a[p]; each thread needs two.
     pieces, at_once = max(1, min(-(-shares // outputs), m // 64)), _LONG

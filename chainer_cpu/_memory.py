@@ -12,7 +12,7 @@ import numpy as np
 _SMALL = 1 << 16
 # Bytes that are kept at most: of freed memory, and of tables.
 KEPT, TABLES = 2 << 30, 64 << 20
-# A size that was not among the last so many frees is given up.
+# A size that was not among the last _PATIENCE frees is given up.
 _PATIENCE = 500
 
 _free = {}  # blocks by size, the size that was freed last at the end
@@ -26,7 +26,7 @@ if hasattr(os, "register_at_fork"):  # else a child could wait for it for ever
                         after_in_child=_lock.release)
 
 
-def empty(shape, dtype):
+def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
     """Returns an uninitialised array, like numpy.empty, if possible in memory freed before.
 
     Fresh memory comes page by page from the system, which for arrays of 20 MB takes longer than
@@ -60,6 +60,7 @@ def _take(size):
 
 class _Block(np.ndarray):
     """A piece of memory. Not a plain array, past which NumPy would point the base of a view."""
+
 
 class _Owner(np.ndarray):
     """The base of an array and of all its views; frees their memory when the last one is gone."""

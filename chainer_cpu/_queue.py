@@ -61,10 +61,11 @@ class Queue:
         self.table, self.waiting = np.zeros((256, _ROW), np.int64), 0
         self.jobs = self.table.view(JOB)[:, 0]
         self.blocks = []  # what the jobs use stays alive, but later jobs may use it, too
-        self.depth = self.flushes = 0
+        self.depth = self.flushes = self.threads = 0
 
     def __enter__(self):
         if not self.depth:
+            self.threads = _threads.count()
             _memory.waiting[self.thread] = self.blocks
         self.depth += 1
 
@@ -78,7 +79,7 @@ class Queue:
         """Adds a job, the numbers of a JOB with ids of arrays in the place of addresses."""
         row = self.waiting
         _pack(self.table, row * 8 * _ROW, *job)
-        _look_up(self.table, row, row + 1, FLOATS + OTHERS, _HEAD)
+        _look_up.made()(self.table, row, row + 1, FLOATS + OTHERS, _HEAD)
         if self.depth:
             self.blocks += map(_memory.block_of, arrays)
         self.waiting += 1
@@ -127,6 +128,12 @@ def queue():
     return _of_thread.queue
 
 
+def threads() -> int:
+    """Number of threads that compute: while the queue is open, as it was when it was opened."""
+    own = queue()
+    return own.threads if own.depth else _threads.count()
+
+
 def run(kernel: kernel, nanoseconds: int, arrays: tuple, numbers: tuple = (), others: tuple = (),
         shares: int | None = None) -> None:
     """Runs a kernel on all threads and waits for it, or adds it to the queue if that is open.
@@ -138,8 +145,8 @@ def run(kernel: kernel, nanoseconds: int, arrays: tuple, numbers: tuple = (), ot
     """
     dtype = arrays[0].dtype
     if shares is None:
-        threads = _threads.count() if nanoseconds > WORTH_SHARING else 1
-        shares = 8 * threads if threads > 1 else 1
+        number = threads() if nanoseconds > WORTH_SHARING else 1
+        shares = 8 * number if number > 1 else 1
     everything = *arrays, *others
     for x in everything:
         # Kernels read addresses: nothing after this would notice.
@@ -151,7 +158,7 @@ def run(kernel: kernel, nanoseconds: int, arrays: tuple, numbers: tuple = (), ot
     between, behind = _ZEROS[FLOATS - len(arrays)], _ZEROS[OTHERS - len(others)]
     queue().add((*map(id, arrays), *between, *map(id, others), *behind,
                  *[x.size for x in arrays], *between, *[x.size for x in others], *behind,
-                 *numbers, *_ZEROS[NUMBERS - len(numbers)], kernel.address(dtype), shares),
+                 *numbers, *_ZEROS[NUMBERS - len(numbers)], kernel[dtype], shares),
                 everything)
 
 

@@ -60,6 +60,10 @@ def _overlap(begin, end, place, size):
     return max(begin - place, 0), min(end - place, size)
 
 
+# Numbers of a parameter that are updated before they are averaged: they are still in the cache.
+_BLOCK = 2048
+
+
 @kernel
 def _adam(share, shares, job):
     """Adam's update of many parameters, and of an average of each, in one pass over memory.
@@ -76,20 +80,21 @@ def _adam(share, shares, job):
     for row in table:
         low, high = _overlap(begin, end, place, row[5])
         place += row[5]
-        if low < high:
-            param = carray(pointer(row[0]), row[5], settings.dtype)[low:high]
+        for first in range(low, high, _BLOCK):
+            last = min(first + _BLOCK, high)
+            param = carray(pointer(row[0]), row[5], settings.dtype)[first:last]
             if row[1]:
-                grad = carray(pointer(row[1]), row[5], settings.dtype)[low:high]
-                m = carray(pointer(row[2]), row[5], settings.dtype)[low:high]
-                v = carray(pointer(row[3]), row[5], settings.dtype)[low:high]
+                grad = carray(pointer(row[1]), row[5], settings.dtype)[first:last]
+                m = carray(pointer(row[2]), row[5], settings.dtype)[first:last]
+                v = carray(pointer(row[3]), row[5], settings.dtype)[first:last]
                 for i in range(len(param)):
                     m[i] += rate1 * (grad[i] - m[i])
                     v[i] += rate2 * (grad[i] * grad[i] - v[i])
                     param[i] -= step / (np.sqrt(v[i]) + eps) * m[i]
             if row[4]:
-                # The parameter is still in the cache. In this form rounding leaves the average of a
-                # constant parameter constant, however near decay is to 1.
-                average = carray(pointer(row[4]), row[5], settings.dtype)[low:high]
+                # In this form rounding leaves the average of a constant parameter constant, however
+                # near decay is to 1.
+                average = carray(pointer(row[4]), row[5], settings.dtype)[first:last]
                 for i in range(len(param)):
                     average[i] += rate * (param[i] - average[i])
 

@@ -53,7 +53,7 @@ def small_networks():
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """The folder of a finished run of three epochs."""
+    """Returns the folder of a finished run of three epochs."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     assert trainer.main([*TINY, "--quality-every", "10", "--out", str(folder)]) == 0
     return folder
@@ -61,7 +61,7 @@ def tiny_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def steady_run(tmp_path_factory):
-    """The folder of a finished run of recipe steady: two epochs, both measured."""
+    """Returns the folder of a finished run of recipe steady: two epochs, both measured."""
     folder = tmp_path_factory.mktemp("runs") / "steady"
     assert trainer.main(["--data", "digits", "--recipe", "steady", "--epochs", "2", "--z-dim", "10",
                          "--quality-every", "1", "--out", str(folder)]) == 0
@@ -122,7 +122,7 @@ def browser_process(request, tmp_path_factory):
 
 @pytest.fixture
 def browser(browser_process):
-    """One of the three browsers, with which a page is operated; a script may not complain."""
+    """Returns one of the three browsers, which operate a page; a script may not complain."""
     yield browser_process
     assert browser_process.complaints() == []
 
@@ -172,7 +172,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What was left out, in a line for each reason."""
+    """Says what was left out, in a line for each reason."""
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ")
                       for report in terminalreporter.stats.get("skipped", []))
     for reason, number in reasons.items():

@@ -65,7 +65,7 @@ def start(argv, prepare=lambda: None, output=None):
 
 
 def wait(pid):
-    """The exit code of a forked process, 128 + the signal's number if it died of one."""
+    """Returns the exit code of a forked process, 128 + the signal's number if it died of one."""
     _, status = os.waitpid(pid, 0)
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 

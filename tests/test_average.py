@@ -23,14 +23,14 @@ class Network(chainer.Chain):
 
 
 def networks(module=optimizers):
-    """A network, its Adam, and another network: at first that network's average."""
+    """Returns a network, its Adam, and another network, at first that network's average."""
     np.random.seed(0)
     network, average = Network(), Network()
     return network, module.Adam(alpha=0.01).setup(network), average
 
 
 def gradients(network, step):
-    """A training step's passes, forward and back."""
+    """Makes a training step's passes, forward and back."""
     x = np.random.RandomState(step).uniform(-1, 1, (6, 3, 8, 8)).astype(network.l.b.dtype)
     with F.deferred():
         y = network(x)
@@ -39,7 +39,7 @@ def gradients(network, step):
 
 
 def numbers(network):
-    """All that serializers write: parameters and persistent values, copies."""
+    """Returns all that serializers write: parameters and persistent values, copies."""
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)
     return {key: np.array(value) for key, value in serializer.target.items()}

@@ -22,7 +22,7 @@ class Counter(chainer.FunctionHook):
 
 @pytest.fixture
 def losses():
-    """The losses of the post's two networks, and these."""
+    """Returns the losses of the post's two networks, and these."""
     np.random.seed(0)
     gen, dis = dcgan.Generator(z_dim=6), dcgan.Discriminator()
     y_fake = dis(gen(np.random.rand(5, 6).astype(np.float32)))
@@ -49,7 +49,7 @@ def test_no_gradient_is_made_between_a_normalization_and_its_relu(monkeypatch):
 
 
 def both(function, wanted):
-    """What grad and Chainer's grad say of a function of x that goes through a normalization."""
+    """Returns what grad and Chainer's grad say of a function of x through a normalization."""
     results = []
     for grad in (F.grad, chainer.grad):
         x = chainer.Variable(np.random.RandomState(0).randn(6, 3, 2, 2).astype(np.float32))

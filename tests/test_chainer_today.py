@@ -25,7 +25,7 @@ RIGHT = {
 
 
 def run(code, folder):
-    """What an example calls its result, and the modules of the functions that it called."""
+    """Returns what an example calls its result, and the modules of the functions it called."""
     modules = set()
 
     class Hook(chainer.FunctionHook):

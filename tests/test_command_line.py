@@ -72,7 +72,7 @@ def test_the_log_holds_the_mean_losses_of_the_loop(tiny_run):
 
 
 def stock_generator(z_dim):
-    """A network of Chainer's own links, with the post's names."""
+    """Returns a network of Chainer's own links, with the post's names."""
     L = chainer.links
     net = chainer.Chain()
     with net.init_scope():

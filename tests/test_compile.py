@@ -35,7 +35,7 @@ def use():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The folder in which compiled code is kept: here, an empty one."""
+    """Returns the folder in which compiled code is kept: here, an empty one."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     _compile._warn.cache_clear()
     return tmp_path

@@ -14,7 +14,7 @@ def networks():
 
 
 def state(*networks):
-    """Every array of the networks, running averages included, as bytes."""
+    """Returns every array of the networks, running averages included, as bytes."""
     serializer = chainer.serializers.DictionarySerializer()
     for i, network in enumerate(networks):
         serializer[str(i)].save(network)

@@ -18,7 +18,7 @@ def random(*shape, seed=0):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How many kernels each call of compiled code runs."""
+    """Lists how many kernels each call of compiled code runs."""
     numbers, lead = [], _threads.lead
     monkeypatch.setattr(_threads, "lead",
                         lambda *args: (numbers.append(args[4]), lead(*args)))

@@ -23,7 +23,7 @@ FILES = [path for folder in (".", "lab/*", "chainer_cpu", "benchmarks", "studies
 
 
 def anchors(document):
-    """The names that a heading can be linked to by, as GitHub makes them."""
+    """Returns the names that a heading can be linked to by, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

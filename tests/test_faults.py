@@ -44,7 +44,7 @@ def argv(folder):
 
 @pytest.fixture(scope="module")
 def golden(small_networks, tmp_path_factory):
-    """A run without a fault, and a record of its calls."""
+    """Returns a run without a fault, and a record of its calls."""
     folder = tmp_path_factory.mktemp("golden")
     # Once in this process: what is compiled and loaded here need not be in each fork.
     assert trainer.main([str(part) for part in argv(folder / "warm")]) == 0
@@ -92,7 +92,7 @@ def crash_at(n, spoil, folder, golden):
 
 
 def one_of_each_kind(calls):
-    """The last call of each kind on each kind of file: a dozen."""
+    """Returns the last call of each kind on each kind of file: a dozen."""
     kinds = {}
     for n, name in enumerate(calls, 1):
         kind, file = name.split()
@@ -292,6 +292,7 @@ def test_the_comparison_notices_what_a_checkpoint_would_have_lost(golden, tmp_pa
 
 @pytest.fixture(scope="module")
 def original(golden, tmp_path_factory):
+    """Returns a run stopped after its first epoch, with checkpoints of epochs 0 and 1."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
     assert call(argv(folder), send_at(trainer.Trainer, "update", [signal.SIGINT], 2)) == 130
     return folder
@@ -389,9 +390,10 @@ def test_resuming_where_nothing_was_saved_is_refused(cli, tmp_path):
 
 
 def test_changed_settings_are_listed_and_refused(stopped, cli):
-    code, _, err = cli("--resume", "--out", str(stopped), "--alpha", "0.01", "--digit", "3")
+    code, _, err = cli("--resume", "--out", str(stopped), "--alpha", "0.01", "--digit", "3",
+                       "--maps", "comment")
     assert code == 2 and err.count("\n") == 1
-    for change in ("--alpha 0.001 -> 0.01", "--digit 0 -> 3"):
+    for change in ("--alpha 0.001 -> 0.01", "--digit 0 -> 3", "--maps listing -> comment"):
         assert change in err
 
 

@@ -18,7 +18,7 @@ FIGURES = of_quality.columns(0)[1:]
 
 
 def rings(n, seed):
-    """n rings of various widths, heights and strokes: zeros, as many as one likes."""
+    """Draws n rings of various widths, heights and strokes: zeros, as many as one likes."""
     random = np.random.RandomState(seed)
     rx, ry, width, x, y = random.uniform(
         [4, 6, 1, 12, 12], [8, 10, 2.5, 15, 15], (n, 5)).T[:, :, None, None]
@@ -38,7 +38,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def images(digits):
-    """Real images of ten digits, among them a thousand rings as the zeros."""
+    """Returns real images of ten digits, among them a thousand rings as the zeros."""
     others = digits.labels != 0
     return (np.concatenate([rings(1000, seed=0), digits.x[others]]),
             np.concatenate([np.zeros(1000, np.uint8), digits.labels[others]]))

@@ -20,7 +20,7 @@ def build():
 
 
 def stop(trainer):
-    """As Ctrl-C in a terminal, or Interrupt in a notebook."""
+    """Stops as Ctrl-C in a terminal does, or Interrupt in a notebook."""
     os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -46,7 +46,7 @@ def test_a_function_is_called_after_every_epoch():
 
 @pytest.fixture
 def interruptible():
-    """In the background of some shells SIGINT is ignored."""
+    """Sets SIGINT's handler: in the background of some shells it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

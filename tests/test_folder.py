@@ -28,7 +28,7 @@ def plain(color, size=(40, 40)):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder that holds one blue picture, the first in order; save() adds others."""
+    """Returns a folder that holds one blue picture, the first in order; save() adds others."""
     def save(picture, name, **options):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def pictures(tmp_path):
 
 
 def color(square):
-    """The colour of a square that has but one, within what JPEG makes of it."""
+    """Returns the colour of a square that has but one, within what JPEG makes of it."""
     assert np.ptp(square.reshape(3, -1).astype(int), axis=1).max() <= 2
     return tuple(square.reshape(3, -1).mean(axis=1).round().astype(int).tolist())
 
@@ -162,7 +162,7 @@ def test_grey_of_one_and_of_sixteen_bits(pictures, kind):
 
 
 def png(width, height, depth, kind, data, *chunks):
-    """A PNG by hand, of what Pillow cannot write."""
+    """Returns a PNG by hand, of what Pillow cannot write."""
     def chunk(name, data):
         return (struct.pack(">I", len(data)) + name + data
                 + struct.pack(">I", zlib.crc32(name + data)))
@@ -222,7 +222,7 @@ def test_grey_drawings_are_grey_in_every_kind_of_file(tmp_path, kind):
 
 
 def profile_of_p3():
-    """An ICC profile of Display P3: Pillow's own of sRGB with other primaries."""
+    """Returns an ICC profile of Display P3: Pillow's own of sRGB with other primaries."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     primaries = {b"rXYZ": (0.51512, 0.24120, -0.00105), b"gXYZ": (0.29198, 0.69225, 0.04189),
                  b"bXYZ": (0.15710, 0.06657, 0.78407)}
@@ -421,7 +421,7 @@ def test_a_link_to_other_pictures_is_followed_once(pictures, tmp_path_factory):
 
 
 def broken(path):
-    """Ways for a picture not to be one: {name: what to do to a path}."""
+    """Returns ways for a picture not to be one: {name: what to do to a path}."""
     whole = path.parent / "whole.jpg"
     noise = np.random.RandomState(0).randint(0, 256, (40, 40, 3), np.uint8)
     Image.fromarray(noise).save(whole)

@@ -36,14 +36,14 @@ def random(*shape, dtype=np.float32, seed=0):
 
 
 def assert_close(actual, expected, tolerance=1e-5):
-    """Equal to 1e-5 of the largest value: what float32 can promise of a sum."""
+    """Asserts equality to 1e-5 of the largest value: what float32 can promise of a sum."""
     assert actual.dtype == expected.dtype and actual.shape == expected.shape
     np.testing.assert_allclose(actual, expected, rtol=0,
                                atol=tolerance * max(1e-3, np.abs(expected).max()))
 
 
 def layer(name, is_convolution, dtype=np.float32):
-    """x, W, b, and the function of (module, x, W, b) that applies the layer."""
+    """Returns x, W, b, and the function of (module, x, W, b) that applies the layer."""
     n, c_in, c_out, size, ksize, stride, pad = LAYERS[name]
     ksize = ksize if isinstance(ksize, tuple) else (ksize, ksize)
     x, W, b = random(n, c_in, *size, dtype=dtype), random(c_in, c_out, *ksize, dtype=dtype), random(

@@ -17,7 +17,7 @@ stock = chainer.functions
 
 
 def lie_anyhow(random, x):
-    """The same numbers, read-only, in an array that may lie in memory in any way."""
+    """Returns the numbers, read-only, in an array that may lie in memory in any way."""
     way = random.integers(6)
     if way == 1 and x.ndim:
         axes = random.permutation(x.ndim)
@@ -58,7 +58,7 @@ def linear(random):
 
 
 def geometry(random):
-    """Sizes of a small and a big map that belong together, ksize, stride and pad."""
+    """Draws sizes of a small and a big map that belong together, ksize, stride and pad."""
     while True:
         small, ksize, stride, pad = (np.array(sizes(random, 2, most)) for most in (5, 5, 4, 3))
         pad -= 1
@@ -108,7 +108,7 @@ def activation(random, shape=None):
 
 
 def composition(random):
-    """A layer, its normalization and its activation, as networks have them, or the last two."""
+    """Draws a layer, its normalization and its activation, as networks have them."""
     inputs, layer = [linear, convolution, deconvolution, normalization][random.integers(4)](random)
     _, activate = activation(random)
     scales = []
@@ -143,7 +143,7 @@ KINDS = [linear, convolution, deconvolution, normalization, activation, composit
 
 
 def results(function, module, inputs, gy, wanted, context=contextlib.nullcontext):
-    """Output, gradients and running statistics; the output's variable."""
+    """Returns output, gradients, running statistics, and the output's variable."""
     inputs = [chainer.Variable(x) for x in inputs]
     with context():
         y = function(module, *inputs)
@@ -152,7 +152,7 @@ def results(function, module, inputs, gy, wanted, context=contextlib.nullcontext
 
 
 def check(seed):
-    """One case. Returns whether the fast functions took it; None if rounding decides the case."""
+    """Checks a case. Returns whether the fast functions took it; None if rounding decides it."""
     random = np.random.default_rng(seed)
     exact, function = KINDS[seed % len(KINDS)](random)
     dtype = random.choice([np.float32, np.float32, np.float64])
@@ -187,7 +187,7 @@ def check(seed):
 
 @pytest.fixture
 def memory_full_of_nan(monkeypatch):
-    """All arrays of the engine come from memory that is used again, and hold NaN at first."""
+    """Fills all memory of the engine, which is used again, with NaN at first."""
     def empty(shape, dtype, original=_memory.empty):
         y = original(shape, dtype)
         _queue.queue().flush()

@@ -36,7 +36,7 @@ LATE = {
 
 
 def floors():
-    """The drawing as a list of sets of rooms, the highest floor first."""
+    """Returns the drawing as a list of sets of rooms, the highest floor first."""
     drawn = HOUSE.replace("lab", LAB).split(" > ")
     return [{name.removesuffix(".py") for name in floor.split()} for floor in drawn]
 
@@ -45,7 +45,7 @@ OURS = set().union(*floors(), {EVERYBODY}) - {"chainer"}
 
 
 def files():
-    """The files of all rooms."""
+    """Returns the files of all rooms."""
     found = [*ROOT.glob("*.py"), *ROOT.glob("lab/*.py"), *ROOT.glob("lab/*/*.py"),
              *ROOT.glob("chainer_cpu/*.py")]
     return sorted(found)
@@ -80,7 +80,7 @@ def imports(path):
 
 
 def wrong(path):
-    """The imports of a file that go against the arrows."""
+    """Returns the imports of a file that go against the arrows."""
     here = room(path)
     for module, _ in imports(path):
         there = module.removeprefix("lab.").partition(".")[0]

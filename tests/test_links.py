@@ -33,7 +33,7 @@ X = np.random.RandomState(0).uniform(-1, 1, (4, 2, 3, 3)).astype(np.float32)
 
 
 def both(name):
-    """The link twice, fast and Chainer's own, each with the same seed."""
+    """Yields the link twice, fast and Chainer's own, each with the same seed."""
     for module in (L, stock):
         np.random.seed(3)
         yield LINKS[name](module)
@@ -83,7 +83,7 @@ def test_weights_load_both_ways_between_fast_and_stock(name, tmp_path):
 
 
 def creators(variable):
-    """Every function between a variable and its leaves."""
+    """Returns every function between a variable and its leaves."""
     found, waiting = [], [variable.creator_node]
     while waiting:
         node = waiting.pop()
@@ -213,7 +213,7 @@ assert ref() is None
 
 
 def adam_of(link):
-    """The link's Adam after its parameters have been given gradients."""
+    """Returns the link's Adam after its parameters have been given gradients."""
     link(X)
     for i, param in enumerate(link.params()):
         param.grad = np.random.RandomState(i).randn(*param.shape).astype(np.float32)

@@ -48,7 +48,7 @@ def a_machine_without_network(monkeypatch, tmp_path):
 
 @pytest.fixture
 def small_mnist(monkeypatch):
-    """PIXELS and LABELS are taken for MNIST."""
+    """Lets PIXELS and LABELS be taken for MNIST."""
     digest = hashlib.sha256(PIXELS.tobytes() + LABELS.tobytes()).hexdigest()
     monkeypatch.setattr(mnist, "MNIST_SHA256", digest)
     monkeypatch.setattr(fetching, "OPENML_SHAPE", (13, 784))
@@ -135,7 +135,7 @@ def test_files_that_are_not_mnist_are_loaded_with_a_warning(tmp_path):
 
 
 def compressed(name, damage):
-    """A change of one file into name.gz, whose content is damage(of the plain content)."""
+    """Returns a change of one file into name.gz, whose content is damage(of the plain content)."""
     return lambda files: files.update({name + ".gz": damage(files.pop(name))})
 
 
@@ -274,7 +274,7 @@ def point_openml_to(address, monkeypatch):
 
 
 def arff(pixels, labels):
-    """A data set as OpenML serves it: 784 numbers and a nominal class per line."""
+    """Returns a data set as OpenML serves it: 784 numbers and a nominal class per line."""
     lines = ["@RELATION mnist_784"]
     lines += [f"@ATTRIBUTE pixel{i} REAL" for i in range(1, 785)]
     lines += ["@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9,10}", "@DATA"]
@@ -475,7 +475,7 @@ def test_auto_without_network_takes_the_digits_and_says_so_once():
 
 @pytest.fixture(params=["an error", "a tilde"])
 def no_home(request, monkeypatch):
-    """A container's user without HOME and without an entry, as two versions of platformdirs see it.
+    """Acts as for a container's user without HOME and entry, under two versions of platformdirs.
     """
     def unknown(*_, **__):
         if request.param == "a tilde":

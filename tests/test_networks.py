@@ -76,7 +76,7 @@ def test_the_discriminator_is_leaky_and_the_generator_is_not():
 
 
 def chain(y):
-    """The names of the functions that y comes through, from y on."""
+    """Returns the names of the functions that y comes through, from y on."""
     names = []
     node = y.creator_node
     while node is not None:
@@ -119,7 +119,7 @@ def test_the_layers_that_a_module_describes_compute_what_its_networks_do(name, s
 
 
 def run(layers, x):
-    """The layers on maps x, by Chainer's own functions."""
+    """Runs the layers on maps x, by Chainer's own functions."""
     F = chainer.functions
     for layer in layers:
         assert x.shape[2] == layer.in_size

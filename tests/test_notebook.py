@@ -24,7 +24,7 @@ NOTEBOOKS = [HOME / "docs" / "post.ipynb", HOME / "docs" / "post.ja.ipynb"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run of two epochs."""
+    """Returns a run of two epochs."""
     folder = tmp_path_factory.mktemp("run") / "result"
     assert trainer.main(["--data", "digits", "--epochs", "2", "--z-dim", "4", "--out",
                          str(folder)]) == 0
@@ -62,7 +62,7 @@ def test_the_trained_generator_of_the_project_shows_samples():
 
 
 def write_mnist(folder, zeros):
-    """MNIST's four files, of random images that are all labelled 0."""
+    """Writes MNIST's four files, of random images that are all labelled 0."""
     for name, array in (("images", np.zeros((zeros, 28, 28))), ("labels", np.zeros(zeros))):
         for part in ("train", "t10k"):
             header = struct.pack(f">{array.ndim + 1}I", 0x0800 + array.ndim, *array.shape)

@@ -58,7 +58,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(small_networks, pictures, tmp_path_factory):
-    """{size: the folder of a finished run}."""
+    """Returns {size: the folder of a finished run}."""
     folder = tmp_path_factory.mktemp("runs")
     for size in SIZES:
         flags = ("--size", str(size)) if size != 28 else ()  # 28 is the default

@@ -27,7 +27,7 @@ from plot import sample_grid
 
 @pytest.fixture
 def run(tiny_run, tmp_path):
-    """A copy of a finished run of three epochs."""
+    """Returns a copy of a finished run of three epochs."""
     return shutil.copytree(tiny_run, tmp_path / "run")
 
 
@@ -50,7 +50,7 @@ def pixels(path):
 
 
 def long_run(folder, epochs, every=1):
-    """A folder with the log and the pictures of a run of so many epochs; the pictures are noise."""
+    """Returns a folder with the log and the pictures, which are noise, of a run of n epochs."""
     folder.mkdir()
     write_settings(folder, settings_of(epochs=epochs))
     stream = np.random.default_rng(0)

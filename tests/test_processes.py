@@ -70,7 +70,7 @@ if together.number == 0:
 
 @pytest.fixture(scope="module")
 def alone():
-    """The losses of one process, without mpiexec, by the order of the updates."""
+    """Returns the losses of one process, without mpiexec, by the order of the updates."""
     def losses(order):
         done = subprocess.run([sys.executable, "-c", PROGRAM, order], cwd=HOME,
                               stdout=subprocess.PIPE, check=True)
@@ -186,7 +186,7 @@ sys.exit(trainer.main(sys.argv[3:]))
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory):
-    """The folder of a run on two processes that nothing happened to, and what it said."""
+    """Returns the folder of a run on two processes that nothing happened to, and what it said."""
     folder = tmp_path_factory.mktemp("spread") / "run"
     code, out, err = mpiexec(2, "trainer.py", *SETTINGS, "--out", folder)
     assert code == 0, err

@@ -19,7 +19,7 @@ FOR_FIGURES = {"matplotlib", "sklearn"}
 
 
 def loaded(*arguments):
-    """The modules that Python loads when it is called so."""
+    """Lists the modules that Python loads when it is called so."""
     done = subprocess.run([sys.executable, "-X", "importtime", *arguments], cwd=ROOT,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ NEW = ["--data", "digits", "--epochs", "1", "--batch-size", "89", "--quality-eve
 
 
 def first(folder):
-    """The arrays of a run's checkpoint from before its first iteration."""
+    """Returns the arrays of a run's checkpoint from before its first iteration."""
     return checkpoint.read(folder / "checkpoint-0000.npz")[0]
 
 

@@ -43,7 +43,7 @@ def figures(folder):
 
 @pytest.fixture(scope="module")
 def stopped(pictures, tmp_path_factory):
-    """The folder of a study that was ended after one turn."""
+    """Returns the folder of a study that was ended after one turn."""
     folder = tmp_path_factory.mktemp("studies") / "stopped"
     assert train(folder, pictures, 64) == 0
     return folder

@@ -41,7 +41,7 @@ def networks(trainer):
 
 
 def numbers(network):
-    """Parameters and running statistics: copies."""
+    """Returns copies of parameters and running statistics."""
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)
     return {key: np.array(value) for key, value in serializer.target.items()}
@@ -79,7 +79,7 @@ def test_random_numbers_are_drawn_in_the_order_of_2016(original, monkeypatch):
 
 @pytest.fixture(params=["fast", "stock"])
 def functions(request, monkeypatch):
-    """The networks on the functions of chainer_cpu, and on Chainer's own."""
+    """Returns the networks on the functions of chainer_cpu, and on Chainer's own."""
     if request.param == "stock":
         monkeypatch.setattr(dcgan, "F", chainer.functions)
         monkeypatch.setattr(dcgan, "L", chainer.links)
@@ -256,6 +256,10 @@ def test_the_average_is_that_of_the_generators_and_changes_nothing_else(order, m
     list(alone.steps(synthetic(12), epochs=2, batch_size=4))
     assert all(np.array_equal(x, state[key]) for key, x in alone.state().items()
                if not key.startswith("generator-average/"))
+
+
+def test_the_average_takes_the_memory_of_weights_and_no_more():
+    assert all(p.grad is None and p.update_rule is None for p in build().average.params())
 
 
 @pytest.mark.parametrize("batch", [20, 100])

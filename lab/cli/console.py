@@ -137,7 +137,7 @@ class Console:
 
 
 @contextlib.contextmanager
-def noting_interrupts():
+def noting_interrupts() -> Iterator[list]:
     """Yields a list that the first Ctrl-C fills; the second raises KeyboardInterrupt."""
     noted = []
 

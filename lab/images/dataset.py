@@ -10,7 +10,7 @@ from lab.images.errors import DataError
 
 # Batch normalization needs at least two images to average over.
 FEWEST = 2
-_PART = 1000  # images; the fingerprint makes floats of so many at a time
+_PART = 1000  # images of which the fingerprint makes floats at a time
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Images:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The SHA-256 of the pixels as float32 from 0 to 1, by which a run knows its images."""
+        """SHA-256 of the pixels as float32 from 0 to 1, by which a run knows its images."""
         digest = hashlib.sha256()
         plain = self.between(0, 1)
         for i in range(0, len(self), _PART):

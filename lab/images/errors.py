@@ -1,4 +1,4 @@
-"""What there is to say of images that cannot be had, or are not what they seem."""
+"""Errors and warnings about images."""
 
 
 class DataError(Exception):
@@ -10,7 +10,7 @@ class DataPathError(DataError):
 
 
 class DataWarning(UserWarning):
-    """There are images, and something that the user has to know about them."""
+    """The user has to know something about the images."""
 
 
 class Unavailable(Exception):

@@ -24,7 +24,7 @@ KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF files"
 # storage, what macOS adds to an archive. In lower case.
 LITTER = {"@eadir", "#recycle", "@recycle", "#snapshot", "@recently-snapshot", "$recycle.bin",
           "__macosx", "system volume information"}
-# Files that are pictures to their owner, by the ends of their names, and what is to be done.
+# What to do with files that are pictures to their owner, by the ends of their names.
 UNREAD = {suffix: words for words, suffixes in {
     "HEIC (python -m pip install pillow-heif, then start again)": ".heic .heif .hif",
     "raw from a camera (save them as JPEG)":
@@ -34,9 +34,9 @@ UNREAD = {suffix: words for words, suffixes in {
     for suffix in suffixes.split()}
 _NO_PICTURE = ""
 IN_ICLOUD = "in iCloud and not on this disk (download them first)"
-# Seconds after which a bar tells whoever waits.
+# Seconds after which a bar appears.
 PATIENCE = 1
-# Pictures that are given to the threads at once: their squares wait in memory for the slowest.
+# Pictures given to the threads at once: their squares wait in memory for the slowest.
 _PART = 512
 # More threads would wait for the disk, each with a large photograph in memory.
 _MOST_THREADS = 8
@@ -109,11 +109,11 @@ class Found:
     unread: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def __len__(self):
-        """The number of all that is named as a picture; each failed path counts once."""
+        """Returns the number of all that is named as a picture; each failed path counts once."""
         return len({*self.paths, *(path for path, _ in self.failures)}) + self.unread.total()
 
     def left_out(self, folder: str | os.PathLike) -> str:
-        """How many are left out, by kind, and what to do; "" if none is."""
+        """Returns how many are left out, by kind, and what to do; "" if none is."""
         parts = [f"{number:,} {words}" for words, number in self.unread.items()]
         if self.failures:
             path, error = self.failures[0]
@@ -123,7 +123,7 @@ class Found:
 
 
 def holds(folder: str) -> bool:
-    """Whether there is anything in folder or below that is named as a picture."""
+    """Whether anything in folder or below is named as a picture."""
     return any(True for _ in _walk(folder))
 
 
@@ -142,7 +142,7 @@ def find(folder: str | os.PathLike) -> Found:
 
 
 def _walk(folder):
-    """Yields (path, what) of all that is named as a picture: what is None for one to read.
+    """Yields (path, what) of all that is named as a picture; what is None for one to read.
 
     Else it is the words of UNREAD, or the OSError of a folder that cannot be looked into. A folder
     that links lead to more than once is looked into once: that with the first of its names.
@@ -184,7 +184,7 @@ def _kind(where, name, suffixes):
 
 
 def _place(path):
-    """The key by which paths are sorted, the same for both forms in which Unicode has an accent.
+    """Returns the key by which paths are sorted, the same for both forms of an accent in Unicode.
 
     A name in NFC keeps the place that it had when the raw bytes decided. A run that was begun then
     on names in NFD may find them in another order now, and be refused as one on other images.
@@ -203,7 +203,7 @@ def _reading(paths, size):
     pool = concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS))
     most_text = PngImagePlugin.MAX_TEXT_CHUNK
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is odd in a file, and yet there is a picture
+        warnings.simplefilter("ignore")  # about a file that is odd and yet has a picture
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             PngImagePlugin.MAX_TEXT_CHUNK = _MOST_TEXT
@@ -216,7 +216,7 @@ def _reading(paths, size):
 
 
 def _name(path, folder):
-    """The path from folder on, without bytes that a terminal might obey."""
+    """Returns the path from folder on, without bytes that a terminal might obey."""
     name = os.fsencode(os.path.relpath(path, folder)).decode("utf-8", "replace")
     return "".join(letter if letter.isprintable() else "�" for letter in name)
 

@@ -81,7 +81,7 @@ def _read_part(image_file, label_file):
 
 
 def _read_idx(path, shape):
-    """The array in an IDX file, uint8 (n, *shape); shape is (28, 28) for images, () for labels."""
+    """Reads an IDX file: uint8 (n, *shape), where shape is (28, 28) for images, () for labels."""
     kind = "images" if shape else "labels"
     raw = _read_bytes(path)
     # Big-endian: the magic number (8 for uint8, then the number of dimensions), each dimension.

@@ -32,7 +32,7 @@ def images(pixels: np.ndarray, labels: np.ndarray, origin: str, place: str | Pat
 
 
 def sha256(pixels: np.ndarray, labels: np.ndarray) -> str:
-    """The SHA-256 of all pixels, then all labels, in hexadecimal digits."""
+    """Returns the SHA-256 of all pixels, then all labels, in hexadecimal digits."""
     digest = hashlib.sha256(pixels.data)
     digest.update(labels.data)
     return digest.hexdigest()

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps
 try:
     import pillow_heif
     pillow_heif.register_heif_opener()
-except ImportError:  # a phone's HEIC, for whoever has installed it
+except ImportError:  # reads a phone's HEIC, where it is installed
     pillow_heif = None  # type: ignore[assignment]
 
 # Pillow opens more, but some of that starts other programs (EPS) or is a film (MPEG).

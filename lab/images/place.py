@@ -26,7 +26,7 @@ def folder(path: str | os.PathLike, flag: str) -> str:
 
 
 def _in_either_form(path):
-    """The path, or where it names nothing the one that differs from it only by NFC and NFD.
+    """Returns path, or where it names nothing the one that differs only by NFC and NFD.
 
     A name with accents that was typed on one system and copied on another may be in either.
     """
@@ -55,7 +55,7 @@ def _not_a_folder(path, flag):
 
 
 def _module_that_unpacks(path):
-    """The module of Python's that unpacks an archive; None if path is none that it knows."""
+    """Returns the module of Python that unpacks the archive at path; None if there is none."""
     try:
         if not os.path.isfile(path):
             return None

@@ -1,4 +1,4 @@
-"""The pixels of images as the figures compare them: without brightness and contrast."""
+"""Makes of images the pixels that figures compare: without brightness and contrast."""
 
 import numpy as np
 

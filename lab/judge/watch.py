@@ -35,7 +35,8 @@ class Watch:
         self._won = self._sure = 0  # epochs that the sign has lasted
         self.told = {}  # cause: epoch of its warning
 
-    def update(self, epoch, loss_dis, prob_real, prob_generated, figures=None):
+    def update(self, epoch: int, loss_dis: float, prob_real: float, prob_generated: float,
+               figures: dict | None = None) -> list[str]:
         """Takes an epoch's means, and its figures if it was measured. Returns new warnings.
 
         Call it for every epoch, also for 0, with NaN for the means, and for the epochs before a run
@@ -73,7 +74,8 @@ class Watch:
         return min(last) / max(min(before, default=math.inf), 1e-9)
 
 
-def story(losses, quality):
+def story(losses: dict[int, tuple[float, float, float]],
+          quality: dict[int, dict]) -> list[tuple[int, str]]:
     """Returns what happened in a run, a list of (epoch, event) in the order of epochs.
 
     losses: {epoch: (loss_dis, prob_real, prob_generated)}; quality: {epoch: figures}. The
@@ -96,7 +98,7 @@ def story(losses, quality):
         return []
     watch = Watch()
     for epoch in sorted(losses.keys() | quality.keys()):
-        watch.update(epoch, *losses.get(epoch, [math.nan] * 3), quality.get(epoch))
+        watch.update(epoch, *losses.get(epoch, (math.nan, math.nan, math.nan)), quality.get(epoch))
     events = [(epoch, cause) for cause, epoch in watch.told.items()]
 
     top = best(quality)

@@ -1,9 +1,12 @@
 """The curves of a run: both losses, and what the discriminator believes."""
 
+from pathlib import Path
+
 import numpy as np
 
 from lab.look.command import command
 from lab.runs.files import replace_file
+from lab.runs.opened import OpenedRun
 
 LN2 = float(np.log(2))
 
@@ -14,7 +17,7 @@ LN2 = float(np.log(2))
     "ln 2 = 0.693 for the generator, 2 ln 2 = 1.386 for the discriminator, probability 0.5. From "
     "100 epochs on, a running median stands before the single epochs.",
     "result")
-def losses(run, out):
+def losses(run: OpenedRun, out: Path) -> Path:
     """Draws both losses and D's mean probabilities over the epochs. Returns the picture's path."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -1,6 +1,7 @@
 """The pictures of a run's epochs together: all of them moving, or a few side by side."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -10,6 +11,7 @@ from lab.cli.flags import whole
 from lab.look.command import command, flag
 from lab.look.tiles import GAP, LABEL, LETTERS, MARGIN, TITLE, legible, load_font, save_png
 from lab.runs.files import FolderError, replace_file
+from lab.runs.opened import OpenedRun
 
 POST_EPOCHS = (1, 100, 500, 1000)
 ACROSS, BETWEEN = 4, 32  # epochs in a row of a strip, pixels between them
@@ -28,7 +30,7 @@ GREYS, COLORS = 16, 64
     fps=flag("pictures per second", type=whole(1, 50)),
     every=flag("take those whose epoch is a multiple of N; the size then has no limit",
                type=whole(1)))
-def animate(run, out, fps=15, every=None):
+def animate(run: OpenedRun, out: Path, fps: int = 15, every: int | None = None) -> Path:
     """Makes a GIF of the run's pictures. Returns its path.
 
     every takes those whose epoch is a multiple of it. Without every the GIF is below 10 MB: at most
@@ -90,7 +92,7 @@ def _epochs(text):
     "result --epochs 1,100,500,1000",
     epochs=flag("which (default: 1,100,500,1000 as in the post; in a shorter run the nearest to "
                 "the same shares of it)", "N,N,...", type=_epochs))
-def strip(run, out, epochs=None):
+def strip(run: OpenedRun, out: Path, epochs: list[int] | None = None) -> Path:
     """Puts the pictures of a few epochs side by side. Returns the path of the picture.
 
     epochs: a list; without it post_epochs().

@@ -5,6 +5,7 @@ sample 1 of seed 3 is the same image in every command, however many are drawn.
 """
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from lab.judge.features import standardize
 from lab.look.command import NETWORKS, SEED, command, flag
 from lab.look.tiles import draw_tiles, on_scale, real_labels, save_png, to_pixels
 from lab.runs.files import FolderError
+from lab.runs.opened import OpenedRun
 
 MANY = flag("how many", type=whole(1, 5000))
 SORT = flag("those of the highest probability first")
@@ -30,7 +32,8 @@ SORT = flag("those of the highest probability first")
     "images.) While the run is not finished, its newest checkpoint is used.",
     "result --n 25 --seed 3 --sort-by-real",
     n=MANY, seed=SEED, sort_by_real=SORT, **NETWORKS)
-def samples(run, out, n=25, seed=0, sort_by_real=False, weights=None, epoch="newest"):
+def samples(run: OpenedRun, out: Path, n: int = 25, seed: int = 0, sort_by_real: bool = False,
+            weights: str | None = None, epoch: str = "newest") -> Path:
     """Draws n images of the run's generator as a grid. Returns the path of the picture.
 
     With a discriminator in the run, its probability of "real" stands above each image; with
@@ -49,7 +52,8 @@ def samples(run, out, n=25, seed=0, sort_by_real=False, weights=None, epoch="new
     "first image of samples --seed 3.",
     "result --n 25 --seed 3",
     left=("samples/seed*.png",), n=MANY, seed=SEED, sort_by_real=SORT, **NETWORKS)
-def singles(run, out, n=25, seed=0, sort_by_real=False, weights=None, epoch="newest"):
+def singles(run: OpenedRun, out: Path, n: int = 25, seed: int = 0, sort_by_real: bool = False,
+            weights: str | None = None, epoch: str = "newest") -> Path:
     """Writes n images of the run's generator into the folder out. Returns the folder."""
     images, _ = _samples(run, run.networks(weights, epoch), n, seed, sort_by_real)
     out.mkdir(exist_ok=True)
@@ -114,20 +118,21 @@ def with_fixed_statistics(gen, dis):
     "training, and along a great circle, where it keeps its length.",
     "result --seed 3 --steps 9",
     seed=SEED, steps=flag("images in a row", type=whole(2, 50)), **NETWORKS)
-def walk(run, out, seed=0, steps=9, weights=None, epoch="newest"):
+def walk(run: OpenedRun, out: Path, seed: int = 0, steps: int = 9, weights: str | None = None,
+         epoch: str = "newest") -> Path:
     """Draws the way from one z to another in images. Returns the path of the picture.
 
     Three pairs of z, two rows each. The straight way leads through the inside, where the vectors
     are shorter than those of the training; the great circle keeps their length.
     """
-    gen, _, epoch = run.networks(weights, epoch)
+    gen, _, after = run.networks(weights, epoch)
     z = latent(seed, 4, gen.z_dim)
     ways = {"straight": straight, "great circle": great_circle}
     walks = np.concatenate([way(start, end, steps) for start, end in itertools.pairwise(z)
                             for way in ways.values()])
     save_png(draw_tiles(generate(gen, walks),
                         [f"|z| {length:.1f}" for length in np.linalg.norm(walks, axis=1)],
-                        "walk, " + _title(run, epoch, seed, weights), columns=steps, scale=4,
+                        "walk, " + _title(run, after, seed, weights), columns=steps, scale=4,
                         display_range=_display_range(run), rows=[*ways] * 3), out)
     return out
 
@@ -163,7 +168,8 @@ def great_circle(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     n=flag("how many", type=whole(1, 1000)), seed=SEED,
     data=flag("the run's images, if they are not where they were (as --data of trainer.py)",
               "WHERE"), **NETWORKS)
-def nearest(run, out, n=12, seed=0, data=None, weights=None, epoch="newest"):
+def nearest(run: OpenedRun, out: Path, n: int = 12, seed: int = 0, data: str | None = None,
+            weights: str | None = None, epoch: str = "newest") -> Path:
     """Draws samples, each beside the training image nearest to it. Returns the picture's path.
 
     Distances are Euclidean, between images of mean 0 and norm 1, so from 0 to 2: as in the picture,
@@ -171,7 +177,7 @@ def nearest(run, out, n=12, seed=0, data=None, weights=None, epoch="newest"):
     from each other stands in the title; a generator that copies them is nearer. data: where the
     run's images are now, if not where they were (as trainer.py's --data).
     """
-    gen, _, epoch = run.networks(weights, epoch)
+    gen, _, after = run.networks(weights, epoch)
     _, real = run.images(data)
     images = generate(gen, latent(seed, n, gen.z_dim))
     index, distance = nearest_of(images, real)
@@ -182,7 +188,7 @@ def nearest(run, out, n=12, seed=0, data=None, weights=None, epoch="newest"):
     pairs[..., :size] = on_scale(images[order], display_range)
     pairs[..., -size:] = on_scale(real[index[order]], display_range)
     title = (f"sample | nearest of {len(real):,} training images (from one of those to the next: "
-             f"{np.median(between):.3f})\n{_title(run, epoch, seed, weights)}")
+             f"{np.median(between):.3f})\n{_title(run, after, seed, weights)}")
     save_png(draw_tiles(pairs, [f"distance {d:.3f}" for d in distance[order]], title,
                         columns=4, scale=4, display_range=(0, 1)), out)
     return out

@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import re
 import shutil
 import time
@@ -11,7 +12,7 @@ from lab.judge import watch
 from lab.look.command import command
 from lab.runs import claim, files
 from lab.runs.files import replace_file
-from lab.runs.opened import read_table
+from lab.runs.opened import OpenedRun, read_table
 
 WEB = Path(__file__).with_name("web")
 PART = 1 << 16  # characters
@@ -22,15 +23,15 @@ PART = 1 << 16  # characters
     "It opens in any browser, without a server or a network, and while the run goes on it takes in "
     "new epochs by itself. trainer.py writes it too.",
     "result", left=(files.PAGE, files.PAGE_DATA))
-def write(run, out):
+def write(run: OpenedRun, out: Path) -> Path:
     """Writes index.html and index.js of a run, finished or not. Returns the first, the path out.
 
-    As write_for. Whether the run goes on is asked of the folder's lock.
+    Like write_for; the folder's lock tells whether the run goes on.
     """
     return write_for(run, claim.is_locked(run.folder), out)
 
 
-def write_for(run, going, out=None):
+def write_for(run: OpenedRun, going: bool, out: Path | None = None) -> Path:
     """Writes the page of a run that goes on, or does not. Returns the path of index.html.
 
     out: that path, in the run's folder unless given; elsewhere the pictures are copied beside it.
@@ -60,12 +61,12 @@ def write_for(run, going, out=None):
                 shutil.copy(path, out.parent)
     data = f"take({data});\n"
     for target, text in (out.with_name(files.PAGE_DATA), data), (out, fill("page.html")):
-        replace_file(target, lambda file, text=text: file.write(text.encode("utf-8")))
+        replace_file(target, operator.methodcaller("write", text.encode("utf-8")))
     return out
 
 
 def _story(losses, quality):
-    """watch.story of two tables as _table has them."""
+    """Returns watch.story of two tables, as _table returns them."""
     def rows(table, names):
         columns = [table.get(name, []) for name in names]
         return {epoch: [math.nan if value is None else value for value in row]
@@ -77,14 +78,14 @@ def _story(losses, quality):
         {epoch: dict(zip(names, row, strict=True)) for epoch, row in rows(quality, names).items()})
 
 
-def fill(template, data=""):
-    """A template of web/ with the files in it that it names between {{ }}, and data, JSON."""
+def fill(template: str, data: str = "") -> str:
+    """Returns a template of web/ with data, JSON, and the files that it names between {{ }}."""
     # "<" is the one thing that could end a script element early.
     data = data.replace("<", "\\u003c")
 
     def part(match):
         if match[1] == "data":
-            # Parts, for WebKit copies all of a script's text whenever it has read a little more.
+            # In parts: WebKit copies a script's whole text whenever it has read a little more.
             return "\n".join(f'<script type="application/json" class="data">{data[i:i + PART]}'
                              "</script>" for i in range(0, len(data), PART))
         return fill(match[1], data).rstrip()
@@ -93,7 +94,7 @@ def fill(template, data=""):
 
 
 def _table(path):
-    """The columns of a .csv as lists of numbers, None for NaN. No columns if there is no file."""
+    """Returns the columns of a .csv as lists of numbers, None for NaN; none without a file."""
     if not path.exists():
         return {}
     return {name: [_short(value) for value in column.tolist()]
@@ -101,7 +102,7 @@ def _table(path):
 
 
 def _short(value):
-    """Five digits are more than a curve shows."""
+    """Rounds to five digits, more than a curve shows."""
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() else float(f"{value:.5g}")

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,8 @@ from lab.look.tiles import cut_tiles
 from lab.networks.layers import convolutions
 from lab.runs import files
 from lab.runs.files import replace_file
+from lab.runs.opened import OpenedRun
+from lab.runs.settings import Settings
 
 
 @command(
@@ -27,7 +30,7 @@ from lab.runs.files import replace_file
     "epochs, where the run has kept them, to draw the same z with. While the run is not finished, "
     "its newest checkpoint is used. trainer.py writes it at the end.",
     "result", left=(files.PLAY, files.PLAY_EPOCHS), **NETWORKS)
-def write(run, out, weights=None, epoch="newest"):
+def write(run: OpenedRun, out: Path, weights: str | None = None, epoch: str = "newest") -> Path:
     """Writes play.html of a run, finished or not. Returns its path, out.
 
     The networks are those of plot.py samples. In the run's folder the generators of the other
@@ -79,7 +82,7 @@ def _write(path, text):
 
 
 def _reals(run):
-    """The real images of a run's folder, uint8 (n, size, size) or (n, size, size, 3)."""
+    """Returns the real images in a run's folder, uint8 (n, size, size) or (n, size, size, 3)."""
     with contextlib.suppress(OSError, ValueError), Image.open(run.path(files.REAL)) as picture:
         return cut_tiles(picture, 9, run.settings.size)
     return []
@@ -91,8 +94,8 @@ FINE, COARSE = (1300, 400), (500, 100)
 LARGEST = 2**15 - 1
 
 
-def describe(settings, gen, dis):
-    """The networks of a run's settings as web/net.js runs them, a dict for JSON. dis may be None.
+def describe(settings: Settings, gen, dis) -> dict:
+    """Returns a run's networks as web/net.js runs them, a dict for JSON. dis may be None.
 
     All layers are convolutions or deconvolutions there. Batch normalization in test mode is linear,
     and becomes the scale and the shift that every layer has, those of dis with the statistics of

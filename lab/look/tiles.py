@@ -115,7 +115,8 @@ def on_scale(images, display_range=None) -> np.ndarray:
     return ((images - low) / np.where(span > 0, span, 1)).clip(0, 1)
 
 
-def draw_title(draw, text, width, size=LETTERS[0], baseline=14):
+def draw_title(draw: ImageDraw.ImageDraw, text: str, width: int, size: int = LETTERS[0],
+               baseline: int = 14) -> None:
     """Draws a line of text at the top of a picture, in smaller letters if it would not fit."""
     while size > SMALLEST and draw.textlength(text, load_font(size)) > width - 2 * MARGIN:
         size -= 1

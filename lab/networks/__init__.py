@@ -59,7 +59,7 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"lab.networks.{name}")
 
 
-def build(settings):
+def build(settings) -> tuple:
     """Builds the (Generator, Discriminator) of a run's settings, weights from NumPy's stream.
 
     settings: what has z_dim, channels, size and sizes (two of a row of TABLE: sizes is one of its

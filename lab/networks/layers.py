@@ -32,7 +32,8 @@ def convolutions(network, layers: tuple[Layer, ...], size: int) -> list[Convolut
     """Returns the layers of a network, each as a Convolution, in a list.
 
     size: of the map that the network takes; a vector z is one pixel. A linear layer is the
-    deconvolution of one pixel, or the convolution of a whole map into one pixel.
+    deconvolution of one pixel, which the batch normalization of its maps follows, or the
+    convolution of a whole map into one pixel.
     """
     found = []
     for layer in layers:

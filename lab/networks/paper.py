@@ -35,12 +35,12 @@ def first_weights():
     return {"initialW": chainer.initializers.Normal(0.02)}
 
 
-def build(settings):
+def build(settings) -> tuple:
     channels, size, maps = settings.channels, settings.size, int(settings.sizes)
     return Generator(settings.z_dim, channels, size, maps), Discriminator(channels, size, maps)
 
 
-def map_sizes(settings):
+def map_sizes(settings) -> list[int]:
     """Returns the sizes of the generator's maps; at 64 they are 4, 8, 16, 32, 64."""
     return [_first(settings.size) * 2**i for i in range(5)]
 

@@ -12,13 +12,13 @@ DISCRIMINATOR = (Layer("c1", slope=0), Layer("c2", "bn1", slope=0), Layer("c3", 
                  Layer("c4", "bn3", slope=0), Layer("l1"))
 
 
-def build(settings):
+def build(settings) -> tuple:
     channels, sizes = settings.channels, dcgan.SIZES[settings.sizes]
     return (dcgan.Generator(settings.z_dim, channels, sizes),
             dcgan.Discriminator(channels, sizes))
 
 
-def map_sizes(settings):
+def map_sizes(settings) -> list[int]:
     maps = [3]
     for ksize, stride, pad in dcgan.SIZES[settings.sizes]:
         maps.append(stride * (maps[-1] - 1) + ksize - 2 * pad)

@@ -191,7 +191,7 @@ class OpenedRun:
             return int(_read_arrays(path, ["epoch"])["epoch"])
         return None
 
-    def untrained_networks(self):
+    def untrained_networks(self) -> tuple:
         """Builds a new (generator, discriminator), with weights from NumPy's global stream."""
         try:
             return networks.build(self.settings)

@@ -47,7 +47,7 @@ def in_words(values, last):
     return f"{', '.join(others)} {last} {end}" if others else end
 
 
-def parse(argv):
+def parse(argv: list[str] | None) -> dict:
     """Returns the flags in argv as a dict, without those not given. Exits with 2 on a bad one."""
     parser = Parser(
         prog="trainer.py", allow_abbrev=False, argument_default=argparse.SUPPRESS,

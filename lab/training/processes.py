@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
 import joblib
 import numpy as np
@@ -35,62 +36,74 @@ TO_MEET, TO_ANSWER = 60, 300
 
 
 class Alone:
-    """The only process of a run.
-
-    It has the methods of Processes; those that share or wait do nothing here.
-    """
+    """The only process of a run, which has nobody to sum with, to tell or to wait for."""
 
     number, size, hosts = 0, 1, 1
     command: list[str] = []  # the words before the program that start as many processes
     options = ""             # what command leaves out, in words
-    _shared_error = None     # the exception that every process raises
+    _shared_error: BaseException | None = None  # that every process raises
 
     def share(self, batch_size: int) -> slice:
         """Returns this process's rows of a batch; the slice may be empty."""
-        return slice(0, batch_size)
+        begin, end = (batch_size * n // self.size for n in (self.number, self.number + 1))
+        return slice(begin, end)
 
-    def connect(self, *networks):
+    def connect(self, *networks) -> None:
         """Lets the networks' batch normalization see the whole batch."""
+        for network in networks:
+            for link in network.links():
+                if isinstance(link, chainer_cpu.links.BatchNormalization):
+                    link.comm = self if self.size > 1 else None
 
-    def allreduce(self, array):
+    def allreduce(self, array: np.ndarray) -> np.ndarray:
         """Returns the sum of the processes' arrays, float32 or float64 of one shape."""
         return array
 
-    def add_gradients(self, network):
+    def add_gradients(self, network) -> None:
         """Replaces every parameter's grad by its sum over the processes."""
+        if self.size == 1:
+            return
+        # Sums all in one message, for each costs a delay. The values go in the order in which they
+        # lie in memory, which is the same on all processes.
+        parameters = [parameter for _, parameter in sorted(network.namedparams())]
+        orders = [np.argsort([-stride for stride in parameter.array.strides], kind="stable")
+                  for parameter in parameters]
+        flat = self.allreduce(np.concatenate(
+            [parameter.grad.transpose(order).reshape(-1)
+             for parameter, order in zip(parameters, orders, strict=True)]))
+        begin = 0
+        for parameter, order in zip(parameters, orders, strict=True):
+            shape = [parameter.shape[axis] for axis in order]
+            part = flat[begin:begin + parameter.size].reshape(shape)
+            parameter.grad = part.transpose(np.argsort(order))
+            begin += parameter.size
 
-    def agree_on_signal(self, received):
+    def agree_on_signal(self, received: int | None) -> int | None:
         """Returns to every process the signal that any of them has received, or None."""
         return received
 
-    def on_first(self, function, *arguments):
+    def on_first(self, function: Callable, *arguments):
         """Calls function on process 0; every process gets its result or its exception."""
         return function(*arguments)
 
-    def on_every(self, function, *arguments):
+    def on_every(self, function: Callable, *arguments):
         """Calls function on every process; an exception on one is raised on all."""
         return function(*arguments)
 
-    def gather(self, value):
+    def gather(self, value) -> list[tuple]:
         """Returns a list of (host, value), one of each process."""
         return [(socket.gethostname(), value)]
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits until all processes are here."""
 
-    def is_everywhere(self, error):
+    def is_everywhere(self, error: BaseException | None) -> bool:
         """Whether every process raises error."""
-        return error is not None and error is self._shared_error
+        return self.size == 1 or error is not None and error is self._shared_error
 
-    def name(self):
+    def name(self) -> str:
         """Returns the name of this process for a message; empty for the first."""
-        return ""
-
-    def abort(self, unforeseen, code):
-        """Ends all processes with code. Shows unforeseen, an exception or None, before.
-
-        Does nothing for a process alone, which ends by itself.
-        """
+        return f" ({_name()})" if self.number else ""
 
 
 ALONE = Alone()
@@ -109,35 +122,9 @@ class Processes(Alone):
                         "-n", str(self.size)]
         self.options = f"with the same other options of {_starter()}"
 
-    def share(self, batch_size):
-        begin, end = (batch_size * n // self.size for n in (self.number, self.number + 1))
-        return slice(begin, end)
-
-    def connect(self, *networks):
-        for network in networks:
-            for link in network.links():
-                if isinstance(link, chainer_cpu.links.BatchNormalization):
-                    link.comm = self
-
     def allreduce(self, array):
         with self._patience:
             return self._chainermn.allreduce(array)
-
-    def add_gradients(self, network):
-        # Sums all in one message, for each costs a delay. The values go in the order in which they
-        # lie in memory, which is the same on all processes.
-        parameters = [parameter for _, parameter in sorted(network.namedparams())]
-        orders = [np.argsort([-stride for stride in parameter.array.strides], kind="stable")
-                  for parameter in parameters]
-        flat = self.allreduce(np.concatenate(
-            [parameter.grad.transpose(order).reshape(-1)
-             for parameter, order in zip(parameters, orders, strict=True)]))
-        begin = 0
-        for parameter, order in zip(parameters, orders, strict=True):
-            shape = [parameter.shape[axis] for axis in order]
-            part = flat[begin:begin + parameter.size].reshape(shape)
-            parameter.grad = part.transpose(np.argsort(order))
-            begin += parameter.size
 
     def agree_on_signal(self, received):
         numbers = np.zeros(self.size)
@@ -173,10 +160,8 @@ class Processes(Alone):
             raise error
         return result
 
-    def name(self):
-        return f" ({_name()})" if self.number else ""
-
-    def abort(self, unforeseen, code):
+    def abort(self, unforeseen: BaseException | None, code: int) -> None:
+        """Ends all processes with code, after the traceback of unforeseen."""
         if unforeseen is not None:
             traceback.print_exception(unforeseen)
         _flush()

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +30,17 @@ class Session:
     they become an error message and exit_code, 0, 1, 2 or 128 + a signal's number.
     """
 
-    def __init__(self, given):
+    def __init__(self, given: dict):
         self.folder = Path(os.path.expanduser(given.get("out", "result")))
         self.console, self.signals = Console("trainer.py", processes.is_first()), Signals()
         self._stack = contextlib.ExitStack()
         kind = ResumedRun if given.get("resume", False) else NewRun
         self._start = kind(given, self.folder, self.console, self._stack)
-        self.processes = processes.ALONE                     # until open()
-        self.settings = self._initial = self._images = None  # until open()
-        self._run = None                                     # until train(), on the first process
+        self.processes = processes.ALONE          # until open()
+        self.settings: Any = None                 # until open()
+        self._initial: Any = None                 # between open() and train()
+        self._images: Any = None                  # between open() and train()
+        self._run: Any = None                     # until train(), on the first process
         self.exit_code = 0
 
     def __enter__(self):
@@ -80,7 +84,7 @@ class Session:
             return words.system_error(error)
         return None
 
-    def open(self):
+    def open(self) -> None:
         """Claims the folder, or the run in it, and loads the images.
 
         Every process loads the images; only the first one sees the folder.
@@ -103,12 +107,12 @@ class Session:
             except DataPathError as error:
                 raise UsageError(error) from None
 
-    def networks(self):
+    def networks(self) -> tuple:
         """Builds the untrained generator and discriminator, from the seed."""
         np.random.seed(self.settings.seed)
         return networks.build(self.settings)
 
-    def train(self, trainer, sample_grid):
+    def train(self, trainer, sample_grid: Callable) -> None:
         """Trains to the last epoch, or until a signal says to stop.
 
         sample_grid draws the picture after each epoch, as plot.sample_grid does.

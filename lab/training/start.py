@@ -193,7 +193,8 @@ def _settings_to_resume(given, settings, done):
                and name != "data"}
     changes.pop("epochs", None)
     if changes:
-        listed = ", ".join(f"--{name.replace('_', '-')} {settings[name]} -> {value}"
+        flags = {name: name.replace("_", "-") for name in changes} | {"sizes": "maps"}
+        listed = ", ".join(f"--{flags[name]} {settings[name]} -> {value}"
                            for name, value in changes.items())
         raise UsageError(f"a resumed run keeps its settings ({listed}); leave that out, only "
                          "--epochs may be given anew")
