@@ -95,7 +95,9 @@ def test_hooks_and_options_are_chainers(losses):
 
 
 def test_the_arguments_of_grad_are_chainers():
-    assert str(inspect.signature(F.grad)) == str(inspect.signature(chainer.grad))
+    ours, theirs = ([(argument.name, argument.default, argument.kind) for argument in
+                     inspect.signature(its).parameters.values()] for its in (F.grad, chainer.grad))
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("arguments", [
