@@ -6,10 +6,15 @@ from lab import networks
 from lab.networks.layers import convolutions
 
 
+def settings_of(size, channels):
+    """Returns what networks.build needs for images of this size: the networks with 512 maps."""
+    return SimpleNamespace(z_dim=100, channels=channels, size=size,
+                           sizes="listing" if size == networks.POST_SIZE else "512")
+
+
 def gigaflop(size, channels):
     """Returns a step's multiplications and additions per image, in 1e9, without cropped taps."""
-    settings = SimpleNamespace(z_dim=100, channels=channels, size=size,
-                               sizes="listing" if size == 28 else "512")
+    settings = settings_of(size, channels)
     gen, dis = networks.build(settings)
     G = [_products(c) for c in convolutions(gen, networks.of(settings).GENERATOR, 1)]
     D = [_products(c) for c in convolutions(dis, networks.of(settings).DISCRIMINATOR, size)]

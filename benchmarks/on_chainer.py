@@ -6,7 +6,6 @@ folder that is imported.
 
 import contextlib
 import importlib.metadata
-from types import SimpleNamespace
 
 import numpy as np
 from numba.core.registry import cpu_target
@@ -14,6 +13,7 @@ from numba.core.registry import cpu_target
 import chainer_cpu
 import dcgan
 import trainer
+from benchmarks.arithmetic import settings_of
 from benchmarks.contender import serve
 from chainer_cpu import _queue
 from lab import networks
@@ -37,7 +37,7 @@ class Ours:
 
     def write_data(self, path, size, channels, batch):
         random = np.random.RandomState(1)
-        low, high = networks.value_range(SimpleNamespace(size=size))
+        low, high = networks.value_range(settings_of(size, channels))
         save(path, random.uniform(low, high, (batch, channels, size, size)).astype(np.float32),
              random.uniform(-1, 1, (batch, 100)).astype(np.float32))
 
@@ -104,9 +104,7 @@ def instructions():
 
 def build(x):
     """Builds the Generator and the Discriminator of a run on images x."""
-    size = x.shape[2]
-    return networks.build(SimpleNamespace(z_dim=100, channels=x.shape[1], size=size,
-                                          sizes="listing" if size == 28 else "512"))
+    return networks.build(settings_of(x.shape[2], x.shape[1]))
 
 
 def save(path, x, z):

@@ -225,12 +225,13 @@ def _read_arrays(path, names=None):
     """Reads a file of networks: {name: array}. float16, which some are kept in, becomes float32."""
     try:
         # NumPy would leave a file open that it cannot read.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: array.astype(np.float32) if array.dtype == np.float16 else array
-                    for name in names or arrays.files for array in (arrays[name],)}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in names or found.files}
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
         raise FolderError(f"the weights cannot be read ({path}, {error}); restore that file"
                           ) from None
+    return {name: array.astype(np.float32) if array.dtype == np.float16 else array
+            for name, array in arrays.items()}
 
 
 def _fill(network, arrays, path):

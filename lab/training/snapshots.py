@@ -36,10 +36,9 @@ class Snapshots:
 
     def restore(self, epoch):
         """Removes files of later epochs than epoch, which will be trained anew."""
-        for path in self.folder.glob(files.SNAPSHOTS):
-            if path not in {files.snapshot(self.folder, kept) for kept in self.epochs
-                            if kept <= epoch}:
-                patiently(path.unlink)
+        kept = {files.snapshot(self.folder, done) for done in self.epochs if done <= epoch}
+        for path in set(self.folder.glob(files.SNAPSHOTS)) - kept:
+            patiently(path.unlink)
 
 
 def epochs(count):
