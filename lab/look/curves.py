@@ -37,11 +37,11 @@ def losses(run: OpenedRun, out: Path) -> Path:
             value = running_median(value, len(epoch) // 40 * 2 + 1)
         axes.plot(epoch, value, color=color, label=label, linewidth=1.6,
                   marker="o" if len(epoch) <= 30 else "", markersize=4)
-    for axes, balance, color, text in (
+    for axes, level, color, text in (
             (above, LN2, "C0", "ln 2 = 0.693"), (above, 2 * LN2, "C1", "2 ln 2 = 1.386"),
             (below, 0.5, "0.4", "0.5")):
-        axes.axhline(balance, color=color, linestyle="--", linewidth=1)
-        axes.annotate(text, (1, balance), (4, 0), xycoords=("axes fraction", "data"), color=color,
+        axes.axhline(level, color=color, linestyle="--", linewidth=1)
+        axes.annotate(text, (1, level), (4, 0), xycoords=("axes fraction", "data"), color=color,
                       textcoords="offset points", va="center", fontsize=9, annotation_clip=False)
     above.set(yscale="log", ylabel="loss, mean per iteration")
     below.set(ylim=(-0.03, 1.03), ylabel='D\'s mean probability\nof "real"',

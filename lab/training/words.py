@@ -104,7 +104,7 @@ def results(folder, loss_gen, loss_dis, picture, quality):
                     "plot.py's --epoch best")
     return [
         f"last losses    loss_gen {loss_gen:.4f}, loss_dis {loss_dis:.4f} "
-        "(at balance 0.693, 1.386)",
+        "(at equilibrium 0.693, 1.386)",
         *best,
         f"pictures       {picture} and those before",
         f"page           {folder / files.PAGE}, to scrub through the epochs",
