@@ -122,7 +122,7 @@ def main(argv=None):
             train(**given)
         else:
             print(f"| course | epochs with one of nine at {NOTABLE} or more | of the last third | "
-                  "they last, and at most | highest in the last third |\n|---|---|---|---|---|")
+                  "in a row: mean, most | highest in the last third |\n|---|---|---|---|---|")
             print("\n".join(map(tell, given["folders"])))
     except (files.FolderError, DataError, checkpoint.CheckpointError) as error:
         print(f"chance.py: error: {error}", file=sys.stderr)
