@@ -26,6 +26,9 @@ REAL, FAKE = 0, 1  # the discriminator's two logits
 # of the images so far.
 HALF_LIFE, WARM_UP = 20_000, 0.1
 
+# Images between two updates of the average: batches that are smaller share one.
+AVERAGE_EVERY = 16
+
 # The images that training has seen when the blur is gone.
 BLUR_IMAGES = 80_000
 
@@ -181,10 +184,17 @@ class Trainer:
         update()
 
     def _update_gen(self, n):
-        """Updates G by a batch of n; then average = decay average + (1 - decay) G."""
-        self.averaged += int(n)
-        decay = 0.5 ** (n / min(HALF_LIFE, WARM_UP * self.averaged))
-        self.opt_gen.update_and_average(self.average, decay)
+        """Updates G by a batch of n; then average = decay average + (1 - decay) G.
+
+        A batch of less than AVERAGE_EVERY does so only when it completes as many images: the
+        average reads and writes all weights, which small batches would wait for.
+        """
+        before, self.averaged = self.averaged, self.averaged + int(n)
+        if n >= AVERAGE_EVERY or before // AVERAGE_EVERY < self.averaged // AVERAGE_EVERY:
+            decay = 0.5 ** (max(n, AVERAGE_EVERY) / min(HALF_LIFE, WARM_UP * self.averaged))
+            self.opt_gen.update_and_average(self.average, decay)
+        else:
+            self.opt_gen.update()
 
     def steps(self, X, epochs=10, batch_size=100):
         """Trains to the end of epoch `epochs`, and yields after every iteration.
