@@ -1,5 +1,6 @@
 """A browser in which tests open pages from the disk: one vocabulary, whichever it is."""
 
+import itertools
 import time
 from pathlib import Path
 
@@ -12,6 +13,10 @@ EVALUATE = """const done = arguments[arguments.length - 1];
 new Promise(resolve => resolve(window.eval(arguments[0])))
   .then(value => done({value: value === undefined ? null : value}),
         error => done({error: String(error)}));"""
+# For a second at most: a page that gives way to the next one would not answer.
+LOOK = """new Promise((done, fail) => { const end = Date.now() + 1000; (function look() {
+  try { if (%s) done(true); else if (Date.now() > end) done(false); else setTimeout(look, 20); }
+  catch (error) { fail(error); } })(); })"""
 
 
 class Browser:
@@ -24,6 +29,7 @@ class Browser:
     def __init__(self, folder):
         self.folder, self.downloads = folder, folder / "downloads"
         self.downloads.mkdir()
+        self.numbers = itertools.count()
 
     def open(self, path, address="", width=1280, height=900, dark=False, still=False,
              language="en-US", forced=False):
@@ -35,9 +41,9 @@ class Browser:
         self.force_colours(forced)
         for file in self.downloads.iterdir():
             file.unlink()
-        self.navigate("about:blank")  # another address of the same file would not load it again
         self.complaints()
-        self.navigate(path.resolve().as_uri() + address)
+        # Without a number of its own, another #address of the same file would not load it again.
+        self.navigate(f"{path.resolve().as_uri()}?{next(self.numbers)}{address}")
         self.wait_for("document.readyState === 'complete'")
 
     def run(self, script):
@@ -48,11 +54,11 @@ class Browser:
         return answer["value"]
 
     def wait_for(self, script):
-        """Waits until an expression is true."""
+        """Waits until an expression is true. The page itself looks, which costs least."""
         end, last = time.monotonic() + TIMEOUT, ""
         while True:
             try:
-                if self.run(script):
+                if self.run(LOOK % script):
                     return
             except Exception as error:  # asked while one page gives way to the next
                 last = error

@@ -287,11 +287,23 @@ class WebKit(Selenium):
 BROWSERS = {"chromium": Chromium, "firefox": Firefox, "webkit": WebKit}
 
 
+def missing(kind):
+    """Returns the Debian packages that a browser still needs."""
+    return [package for program, package in kind.needs.items() if not shutil.which(program)]
+
+
 def start(name, folder):
-    """A browser by its name; where it is not installed, the test is left out with the reason."""
+    """Starts a browser by its name; skips the test, with the reason, if it is not installed."""
     kind = BROWSERS[name]
-    missing = [package for program, package in kind.needs.items() if not shutil.which(program)]
-    if missing:
+    if packages := missing(kind):
         pytest.skip(f"{kind.__name__} is missing: the pages were not tried in it (Debian: apt-get "
-                    f"install {' '.join(missing)})")
+                    f"install {' '.join(packages)})")
     return kind(folder)
+
+
+# For tests of what the page's own code decides, which is the same code in every browser. The first
+# browser that is installed runs them; make test-faults runs them in all.
+FIRST = next((name for name, kind in BROWSERS.items() if not missing(kind)), "chromium")
+in_one = pytest.mark.parametrize("browser_process", [
+    pytest.param(name, marks=() if name == FIRST else pytest.mark.faults) for name in BROWSERS],
+    indirect=True)

@@ -87,12 +87,11 @@ def change_settings(folder, **changes):
 
 @pytest.fixture
 def run(tiny_run, tmp_path):
-    """A copy of a finished run of three epochs, of which 0 and 2 have been measured."""
-    folder = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("best-*"))
+    """Copies a finished run of three epochs, without its checkpoints; 0 and 2 were measured."""
+    folder = shutil.copytree(tiny_run, tmp_path / "run",
+                             ignore=shutil.ignore_patterns("best-*", "checkpoint-*"))
     (folder / "quality.csv").write_text(
         "epoch,frechet,precision,recall\n0,1.9,0.0,nan\n2,0.8,0.25,0.5\n")
-    for path in folder.glob("best-*"):  # of other figures
-        path.unlink()
     return folder
 
 
@@ -128,11 +127,17 @@ def browser(browser_process):
 
 
 @pytest.fixture(scope="session")
-def zeros(tmp_path_factory):
-    """The folder of a trained generator of MNIST's zeros, and a discriminator, with play.html."""
-    from drawing_page import make_zeros  # noqa: PLC0415 (it imports this file)
+def small_zeros(tmp_path_factory):
+    from drawing_page import make_small_zeros  # noqa: PLC0415 (it imports this file)
 
-    return make_zeros(tmp_path_factory.mktemp("zeros"))
+    return make_small_zeros(tmp_path_factory.mktemp("zeros"))
+
+
+@pytest.fixture
+def zeros(small_zeros):
+    """Returns the folder of small untrained networks, with a play.html that opens quickly."""
+    with small.networks():
+        yield small_zeros
 
 
 @pytest.fixture

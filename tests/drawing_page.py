@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import small
 from conftest import settings_of
 from PIL import Image
 
@@ -46,11 +47,20 @@ def make_run(folder, gen, dis, **settings):
 
 
 def make_zeros(folder):
-    """The folder of a trained generator of MNIST's zeros, and a discriminator."""
+    """Makes a run of pretrained/'s generator of zeros and a discriminator, with play.html."""
     gen, _, _ = open_run(PRETRAINED).networks()
     settings = {"channels": 1, "sizes": "listing"}
     _, dis = networks_that_have_seen_images(z_dim=100, **settings)
     play.write(open_run(make_run(folder / "zeros", gen, dis, **settings)))
+    return folder / "zeros"
+
+
+def make_small_zeros(folder):
+    """Makes a run of small untrained networks, with play.html."""
+    settings = {"channels": 1, "sizes": "listing"}
+    with small.networks():
+        both = networks_that_have_seen_images(z_dim=100, **settings)
+        play.write(open_run(make_run(folder / "zeros", *both, **settings)))
     return folder / "zeros"
 
 

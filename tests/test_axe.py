@@ -7,9 +7,10 @@ import pytest
 AXE = Path(__file__).resolve().parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = pytest.mark.skipif(
     not AXE.exists(), reason="axe-core is missing: npm install --no-save axe-core")
-CHECK = """axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations.map(
-    ({id, nodes}) => [id, ...nodes.slice(0, 3).map(({html, any}) =>
-        html.slice(0, 120) + " " + (any[0]?.message ?? ""))]))"""
+CHECK = """axe.run(document, {resultTypes: ["violations"], runOnly: %s}).then(
+    ({violations}) => violations.map(({id, nodes}) => [id, ...nodes.slice(0, 3).map(
+        ({html, any}) => html.slice(0, 120) + " " + (any[0]?.message ?? ""))]))"""
+COLOURS = '["color-contrast", "link-in-text-block"]'  # the rules that the dark scheme can break
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -32,4 +33,4 @@ def test_axe_finds_nothing_in_any_state(browser, tiny_run, name, states, dark):
     for state in states:
         browser.run(f"(() => {{ {state} }})()")
         browser.run("new Promise(done => setTimeout(done, 300))")
-        assert browser.run(CHECK) == [], state
+        assert browser.run(CHECK % (COLOURS if dark else "undefined")) == [], state

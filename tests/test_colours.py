@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from browsers import in_one
 
 PAGES = pytest.mark.parametrize("name", ["index.html", "play.html"])
 
@@ -33,6 +34,7 @@ def background(browser):
     return browser.run("getComputedStyle(document.body).backgroundColor")
 
 
+@in_one
 @PAGES
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_border_of_every_control_has_a_contrast_of_three_to_one(browser, tiny_run, name, dark):
@@ -68,6 +70,7 @@ def test_in_forced_colours_it_is_seen_what_is_pressed(browser, tiny_run):
     assert outlines == ["solid", "none", "solid", "none"]
 
 
+@in_one
 def test_what_there_is_to_do_further_down_is_said_on_top_and_a_click_away(browser, tiny_run):
     browser.open(tiny_run / "index.html")
     browser.wait_for("document.querySelector('#draws').textContent")
@@ -86,6 +89,7 @@ def test_what_there_is_to_do_further_down_is_said_on_top_and_a_click_away(browse
     assert browser.run("location.hash") == ""
 
 
+@in_one
 def test_without_real_images_there_is_no_game_to_go_to(browser, zeros):
     browser.open(zeros / "play.html")
     browser.wait_for("tiles.every(tile => tile.isShown)")

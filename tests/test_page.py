@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from browsers import in_one
 from conftest import change_settings
 from reading_page import find_chart, open_page, points, shown
 
@@ -23,6 +24,7 @@ def test_it_opens_from_disk_and_shows_the_last_epoch_beside_real_images(browser,
     assert "so far" not in browser.run("document.body.innerText")
 
 
+@in_one
 def test_it_asks_for_nothing_but_the_pictures_beside_it(browser, run):
     open_page(browser, run)
     browser.press("ArrowLeft")
@@ -77,6 +79,7 @@ def test_every_control_is_reached_and_worked_by_the_keyboard(browser, run):
     assert shown(browser) == "epoch-0002.png"
 
 
+@in_one
 def test_it_plays_from_the_first_epoch_to_the_last_and_stops(browser, run):
     open_page(browser, run)
     browser.run("window.seen = []; new MutationObserver(() => seen.push(document.querySelector("
@@ -106,6 +109,7 @@ def test_curves_of_losses_probabilities_and_quality_are_drawn(browser, run):
     assert points(browser, "Recall") == [1]  # NaN is a gap
 
 
+@in_one
 def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
     assert open_run(run).settings.real_figures["frechet"] < 1  # as the trainer has left it
     change_settings(run, real_figures={"frechet": 0.5})
@@ -119,6 +123,7 @@ def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
             f"({find_chart(title)})") == [notes, dashed]
 
 
+@in_one
 @pytest.mark.parametrize("weights", ["trained", "average"])
 def test_the_distance_is_drawn_of_the_generator_and_of_the_average(browser, run, weights):
     change_settings(run, weights=weights, real_figures={})
@@ -132,6 +137,7 @@ def test_the_distance_is_drawn_of_the_generator_and_of_the_average(browser, run,
     assert browser.run("document.querySelectorAll('#charts figure').length") == 4
 
 
+@in_one
 def test_the_best_epoch_is_marked(browser, run):
     np.savez(run / "best-generator.npz", epoch=2)
     change_settings(run, real_figures={})
@@ -142,12 +148,14 @@ def test_the_best_epoch_is_marked(browser, run):
     assert browser.run("document.querySelectorAll('#charts .best').length") == 1
 
 
+@in_one
 def test_a_long_curve_has_its_trend_before_it(browser, long_run):
     open_page(browser, long_run)
     assert points(browser, "Losses") == [1000] * 4
     assert browser.run("document.querySelectorAll('.chart').length") == 2  # no quality.csv
 
 
+@in_one
 def test_the_cursor_and_the_figures_follow_the_epoch(browser, run):
     open_page(browser, run)
     rows = (run / "losses.csv").read_text().splitlines()
@@ -165,6 +173,7 @@ def test_the_cursor_and_the_figures_follow_the_epoch(browser, run):
     assert browser.run("document.querySelector('#numbers td').textContent") == "–"  # epoch 0
 
 
+@in_one
 def test_a_click_into_a_curve_goes_to_that_epoch(browser, long_run):
     open_page(browser, long_run)
     browser.wait_for("document.querySelector('svg .cursor') !== null")
@@ -183,6 +192,7 @@ def test_a_finger_goes_along_a_curve_or_scrolls_past_it(browser, long_run):
     assert tapped + 200 < int(shown(browser)[6:10]) < tapped + 400
 
 
+@in_one
 def test_of_a_thousand_pictures_only_the_current_one_and_a_few_neighbours_are_loaded(
         browser, long_run):
     open_page(browser, long_run)
@@ -197,6 +207,7 @@ def test_of_a_thousand_pictures_only_the_current_one_and_a_few_neighbours_are_lo
     assert browser.run("loaded.size") <= 13
 
 
+@in_one
 def test_the_untrained_generator_can_be_looked_at_before_the_first_epoch_is_over(browser, run):
     for path in [*run.glob("epoch-000[123].png"), run / "quality.csv"]:
         path.unlink()
@@ -205,6 +216,7 @@ def test_the_untrained_generator_can_be_looked_at_before_the_first_epoch_is_over
     assert shown(browser) == "epoch-0000.png"
 
 
+@in_one
 def test_the_page_of_pictures_names_their_folder_and_draws_no_digit_share(browser, run):
     values = json.loads((run / "settings.json").read_text())
     (run / "settings.json").write_text(json.dumps({**values, "digit": None, "images": 48,
@@ -215,6 +227,7 @@ def test_the_page_of_pictures_names_their_folder_and_draws_no_digit_share(browse
     assert "igit" not in text.split("Settings")[0]
 
 
+@in_one
 def test_words_in_the_settings_are_words_and_never_commands(browser, run):
     evil = "</script><script>document.title = 'taken'</script><img src=no onerror='taken()'>&amp;"
     change_settings(run, data_source=evil, environment={evil: evil})
@@ -224,6 +237,7 @@ def test_words_in_the_settings_are_words_and_never_commands(browser, run):
     assert "taken" not in browser.run("document.title")
 
 
+@in_one
 def test_a_picture_that_is_missing_is_named(browser, run):
     open_page(browser, run)
     (run / "epoch-0000.png").unlink()

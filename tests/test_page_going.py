@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from browsers import in_one
 from conftest import TINY, change_settings
 from PIL import Image
 from reading_page import open_page, points, shown, train_on
@@ -49,6 +50,7 @@ def test_the_trainer_tells_the_page_of_every_epoch(tmp_path, monkeypatch):
                     ([1, 2, 3], True, False), ([1, 2, 3], False, True)]
 
 
+@in_one
 def test_new_epochs_leave_the_reader_in_place(browser, run):
     train_on(run, 4, of=1000)
     open_page(browser, run, True, width=390)
@@ -65,6 +67,7 @@ def test_new_epochs_leave_the_reader_in_place(browser, run):
     assert browser.run("document.querySelector('#slider').max") == "5"
 
 
+@in_one
 def test_a_new_run_in_the_folder_is_shown_with_its_own_pictures(browser, run):
     """As after --overwrite: the files' names are those of the old run."""
     train_on(run, 4, of=1000)
@@ -78,6 +81,7 @@ def test_a_new_run_in_the_folder_is_shown_with_its_own_pictures(browser, run):
         assert browser.run("document.querySelector('#samples img').naturalWidth") == picture.width
 
 
+@in_one
 def test_a_pointer_in_a_curve_is_not_disturbed(browser, run):
     train_on(run, 4, of=1000)
     open_page(browser, run, True)
@@ -91,6 +95,7 @@ def test_a_pointer_in_a_curve_is_not_disturbed(browser, run):
     browser.wait_for("charts[0] !== held")
 
 
+@in_one
 def test_a_finished_run_is_not_asked_for_again(browser, run):
     train_on(run, 4, of=5)
     open_page(browser, run, True)
@@ -102,6 +107,7 @@ def test_a_finished_run_is_not_asked_for_again(browser, run):
     assert browser.run("asked") == 0
 
 
+@in_one
 def test_a_run_that_was_stopped_says_so(browser, run):
     train_on(run, 4, of=400)
     open_page(browser, run)
@@ -109,6 +115,7 @@ def test_a_run_that_was_stopped_says_so(browser, run):
     assert about.endswith("stopped after epoch 4 of 400") and "by themselves" not in about
 
 
+@in_one
 def test_the_page_of_a_run_that_is_killed_sees_that_nobody_writes_any_more(browser, run):
     train_on(run, 4, of=400)
     data = run / "index.js"

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from browsers import in_one
 from drawing_page import (
     assert_same_image,
     expected,
@@ -32,6 +33,7 @@ def test_nine_more_and_a_seed(browser, zeros):
     assert browser.run("location.hash") == "#seed=3"
 
 
+@in_one
 @pytest.mark.parametrize("text", ["-1", "4294967296", "zero"])
 def test_what_is_no_seed_is_said_and_changes_nothing(browser, zeros, text):
     open_page(browser, zeros, "#seed=5")
@@ -46,6 +48,7 @@ def test_what_is_no_seed_is_said_and_changes_nothing(browser, zeros, text):
         browser.run("getComputedStyle(document.querySelector('#what')).color"))
 
 
+@in_one
 def test_a_seed_in_full_width_digits_is_one(browser, zeros):
     open_page(browser, zeros)
     browser.run("(s => { s.value = '１２'; s.dispatchEvent(new Event('change')) })"
@@ -83,6 +86,7 @@ def test_a_click_makes_an_image_the_middle_of_eight_variations_and_so_on_and_bac
     assert names(browser)[0] == "0-3.30-9"
 
 
+@in_one
 def test_the_slider_brings_variations_nearer_or_farther(browser, zeros):
     open_page(browser, zeros, "#of=0-3&near=50")
     middle = pixels(browser, "tiles[4].canvas").astype(float)
@@ -99,6 +103,7 @@ def test_the_slider_brings_variations_nearer_or_farther(browser, zeros):
     assert int(browser.run("location.hash").split("near=")[1]) > 90
 
 
+@in_one
 def test_a_variation_lies_on_the_great_circle_to_an_image_of_its_own(browser, zeros):
     open_page(browser, zeros)
     z, towards = (np.array(browser.run(f"[...{vector}]"), np.float32) for vector in
@@ -107,6 +112,7 @@ def test_a_variation_lies_on_the_great_circle_to_an_image_of_its_own(browser, ze
                                great_circle(z, towards, 5)[1], atol=1e-6)
 
 
+@in_one
 def test_two_picked_images_morph_along_the_great_circle(browser, zeros):
     open_page(browser, zeros)
     assert "two images" in browser.run("document.querySelector('#morph').innerText")
@@ -126,6 +132,7 @@ def test_two_picked_images_morph_along_the_great_circle(browser, zeros):
     assert browser.run("location.hash").startswith("#seed=0&from=10&a=0-2&b=0-10&t=")
 
 
+@in_one
 def test_a_third_pick_takes_the_place_of_the_second_and_each_can_be_taken_away(browser, zeros):
     open_page(browser, zeros)
     pick(browser, 1, 2, 3)
@@ -144,6 +151,7 @@ def test_the_focus_stays_on_the_page_when_what_has_it_is_taken_away(browser, zer
         assert browser.run("document.activeElement.ariaLabel").startswith(left)
 
 
+@in_one
 def test_the_browsers_way_back_stops_the_player(browser, zeros):
     open_page(browser, zeros, "#a=0-1")
     pick(browser, 2)
@@ -155,6 +163,7 @@ def test_the_browsers_way_back_stops_the_player(browser, zeros):
     assert browser.run("document.querySelector('#play').textContent") == "Play"
 
 
+@in_one
 def test_the_player_goes_from_one_to_the_other_and_back(browser, zeros):
     open_page(browser, zeros)
     pick(browser, 1, 2)
@@ -177,6 +186,7 @@ def test_the_player_goes_from_one_to_the_other_and_back(browser, zeros):
     assert browser.run("document.querySelector('#announce').textContent").startswith("0% of the")
 
 
+@in_one
 def test_the_second_pick_brings_the_morph_into_view_and_is_announced(browser, zeros):
     open_page(browser, zeros, height=700)
     pick(browser, 1)
@@ -188,6 +198,7 @@ def test_the_second_pick_brings_the_morph_into_view_and_is_announced(browser, ze
     assert browser.run("tiles[1].pick.ariaLabel").startswith("B, image 2 of seed 0")
 
 
+@in_one
 def test_a_strip_of_the_morph_is_saved(browser, zeros):
     open_page(browser, zeros, "#a=0-1&b=0-2")
     browser.click("#strip")
@@ -200,6 +211,7 @@ def test_a_strip_of_the_morph_is_saved(browser, zeros):
         assert_same_image(tile, way[i])
 
 
+@in_one
 def test_while_something_moves_d_waits(browser, zeros):
     open_page(browser, zeros, "#a=0-1&b=0-2")
     judgements(browser)
@@ -255,6 +267,7 @@ def test_a_copied_link_opens_the_same_again(browser, zeros, tmp_path, clipboard)
     np.testing.assert_array_equal(pixels(browser), before[1])
 
 
+@in_one
 @pytest.mark.parametrize("address", [
     "#nonsense", "#seed=-1&from=0", "#seed=99999999999&from=NaN", "#of=0-1.101-1",
     "#of=<img src=x onerror=alert(1)>", "#%E3%81", "#a=~&b=1&t=x", "#of=" + "0-1" + ".30-1" * 300])
@@ -266,6 +279,7 @@ def test_an_address_that_is_nonsense_means_nine_images(browser, zeros, address):
     assert names(browser)[0] == "0-10" and browser.run("location.hash") == "#seed=0&from=10"
 
 
+@in_one
 def test_the_last_of_a_seed_are_followed_by_the_next_seed(browser, zeros):
     open_page(browser, zeros, "#seed=4294967295&from=4990")
     browser.click("#more")

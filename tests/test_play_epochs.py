@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+import small
+from browsers import in_one
 from conftest import TINY
 from drawing_page import all_pixels, names, open_page, pixels, saved_image
 
@@ -15,17 +17,20 @@ from lab.look.tiles import to_pixels
 from lab.runs import files
 from lab.runs.opened import open_run
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
     """Of three epochs; the generators of 1 and 2 are kept, and as the best that of 2."""
     folder = tmp_path_factory.mktemp("epochs") / "run"
-    assert trainer.main([*TINY, "--out", str(folder)]) == 0
-    with np.load(folder / "generator-0002.npz") as arrays:
-        np.savez(folder / "best-generator.npz", epoch=2, **{
-            name: np.asarray(array, np.float32 if array.dtype == np.float16 else array.dtype)
-            for name, array in arrays.items()})
-    play.write(open_run(folder))
+    with small.networks():
+        assert trainer.main([*TINY, "--out", str(folder)]) == 0
+        with np.load(folder / "generator-0002.npz") as arrays:
+            np.savez(folder / "best-generator.npz", epoch=2, **{
+                name: np.asarray(array, np.float32 if array.dtype == np.float16 else array.dtype)
+                for name, array in arrays.items()})
+        play.write(open_run(folder))
     return folder
 
 
@@ -51,6 +56,7 @@ def test_the_slider_draws_the_same_z_with_the_generator_of_every_epoch_that_is_k
     assert all((a != b).any() for a, b in zip(seen, seen[1:], strict=False))
 
 
+@in_one
 def test_it_says_which_epoch_and_which_is_best_and_the_address_says_it_too(browser, run):
     open_page(browser, run)
     assert browser.run("document.querySelector('#time').offsetParent") is not None
@@ -68,6 +74,7 @@ def test_it_says_which_epoch_and_which_is_best_and_the_address_says_it_too(brows
     assert np.array_equal(all_pixels(browser), before)
 
 
+@in_one
 def test_d_judges_only_the_generator_that_it_has_learned_with(browser, run):
     open_page(browser, run)
     browser.wait_for("tiles.every(tile => tile.caption.textContent)")
@@ -78,6 +85,7 @@ def test_d_judges_only_the_generator_that_it_has_learned_with(browser, run):
     browser.wait_for("tiles.every(tile => tile.caption.textContent)")
 
 
+@in_one
 def test_morph_layers_and_saved_files_are_of_the_epoch_too_and_the_game_is_not(browser, run):
     open_page(browser, run, "#a=0-1&b=0-2&t=0&epoch=1")
     gen = open_run(run).snapshot(1)
@@ -102,6 +110,7 @@ def test_morph_layers_and_saved_files_are_of_the_epoch_too_and_the_game_is_not(b
     assert browser.run("cards.some(card => card.key.includes('@'))") is False
 
 
+@in_one
 def test_a_file_is_loaded_when_it_is_wanted_and_not_before(browser, run):
     open_page(browser, run)
     browser.wait_for("known.has(1)")
@@ -111,6 +120,7 @@ def test_a_file_is_loaded_when_it_is_wanted_and_not_before(browser, run):
     assert browser.run("[...scripts.keys()]") == [1, 2]
 
 
+@in_one
 def test_a_page_that_was_sent_alone_has_no_slider_and_draws(browser, run, tmp_path):
     shutil.copy(run / "play.html", tmp_path)
     open_page(browser, tmp_path)
@@ -123,6 +133,7 @@ def test_a_page_that_was_sent_alone_has_no_slider_and_draws(browser, run, tmp_pa
     browser.complaints()  # that it is not there
 
 
+@in_one
 def test_what_is_no_epoch_of_the_run_means_its_newest(browser, run):
     open_page(browser, run, "#seed=0&epoch=7")
     assert browser.run("document.querySelector('#at').textContent") == "epoch 3"

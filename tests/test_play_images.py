@@ -1,9 +1,11 @@
 """The page that draws: the same images and judgements as Python's."""
 
+import itertools
 import time
 
 import numpy as np
 import pytest
+from browsers import in_one
 from drawing_page import (
     SEEDS,
     all_pixels,
@@ -11,6 +13,7 @@ from drawing_page import (
     expected,
     judgements,
     make_run,
+    make_zeros,
     names,
     networks_that_have_seen_images,
     open_page,
@@ -24,32 +27,23 @@ from lab.runs.opened import open_run
 from plot import sample_grid
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_it_draws_the_numbers_that_numpy_draws(browser, zeros, seed):
+def test_it_draws_the_numbers_that_numpy_draws(browser, zeros):
     open_page(browser, zeros)
-    for number in 1, 12, 700:
+    for seed, number in itertools.product(SEEDS, (1, 12, 700)):
         drawn = browser.run(f"[...latent({seed}, {number}, 100)]")
-        np.testing.assert_array_equal(drawn, latent(seed, number, 100)[-1])
+        np.testing.assert_array_equal(drawn, latent(seed, number, 100)[-1], err_msg=str(seed))
 
 
-@pytest.mark.parametrize("settings", [
-    {"channels": 1, "sizes": "listing"},
-    {"channels": 1, "sizes": "comment"},
-    {"channels": 3, "sizes": "listing"},
-    {"channels": 3, "size": 32},
-    {"channels": 3, "size": 32, "sizes": "512"},
-], ids=str)
-def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, settings):
-    folder = zeros
-    if settings != {"channels": 1, "sizes": "listing"}:
-        gen, dis = networks_that_have_seen_images(z_dim=20, **settings)
-        folder = make_run(tmp_path / "run", gen, dis, **settings)
-        play.write(open_run(folder))
+@pytest.fixture(scope="session")
+def trained_zeros(tmp_path_factory):
+    """Returns the folder of pretrained/'s generator of zeros, and a discriminator."""
+    return make_zeros(tmp_path_factory.mktemp("trained"))
+
+
+def compare_with_python(browser, folder, seeds, pixel, probability):
     open_page(browser, folder)
     size = open_run(folder).settings.z_dim
-    # Larger networks are rounded more coarsely, so that the page can be sent.
-    pixel, probability = (2, 0.01) if "size" in settings else (1, 0.005)
-    for seed in SEEDS if folder == zeros else SEEDS[:1]:
+    for seed in seeds:
         browser.run(f"go({{seed: {seed}, from: 1}})")
         shown, real = expected(folder, latent(seed, 9, size))
         assert np.sum(np.abs(real - 0.5) < 0.4) >= 3  # where they move fastest
@@ -61,9 +55,29 @@ def test_images_and_probabilities_are_those_of_python(browser, zeros, tmp_path, 
             "tiles.map(tile => `D: ${Math.round(tile.picture.real * 100)} % real`)")
 
 
+def test_images_and_probabilities_are_those_of_python(browser, trained_zeros):
+    compare_with_python(browser, trained_zeros, SEEDS, pixel=1, probability=0.005)
+
+
+@in_one
+@pytest.mark.parametrize("settings", [
+    {"channels": 1, "sizes": "comment"},
+    {"channels": 3, "sizes": "listing"},
+    {"channels": 3, "size": 32},
+    {"channels": 3, "size": 32, "sizes": "512"},
+], ids=str)
+def test_other_networks_draw_and_judge_as_python_does(browser, tmp_path, settings):
+    folder = make_run(tmp_path / "run", *networks_that_have_seen_images(z_dim=20, **settings),
+                      **settings)
+    play.write(open_run(folder))
+    # Larger networks are rounded more coarsely, so that the page can be sent.
+    pixel, probability = (2, 0.01) if "size" in settings else (1, 0.005)
+    compare_with_python(browser, folder, SEEDS[:1], pixel, probability)
+
+
 @pytest.fixture(scope="session")
 def colour_run(tmp_path_factory):
-    """The folder of a run on 40 pictures of 32x32 in colour."""
+    """Returns the folder of a run on 40 pictures of 32x32 in colour."""
     pictures = tmp_path_factory.mktemp("colour") / "pictures"
     pictures.mkdir()
     stream = np.random.default_rng(0)
@@ -79,18 +93,18 @@ def colour_run(tmp_path_factory):
 
 def test_a_run_on_pictures_in_colour_ends_with_a_page_that_draws_as_python_does(
         browser, colour_run):
-    folder = colour_run
-    open_page(browser, folder)
+    open_page(browser, colour_run)
     assert browser.run("document.querySelector('#about').textContent").startswith("pictures")
-    shown, real = expected(folder, latent(0, 9, 10))
+    shown, real = expected(colour_run, latent(0, 9, 10))
     assert np.abs(all_pixels(browser).astype(int) - shown).max() <= 2
     np.testing.assert_allclose(judgements(browser), real, atol=0.02)
     assert len(np.unique(shown)) > 50
 
 
-def test_nine_images_of_28_by_28_appear_within_100_ms(browser, zeros):
+@in_one
+def test_nine_images_of_28_by_28_appear_within_100_ms(browser, trained_zeros):
     """The quickest of a few times: others may be using the processor, too."""
-    open_page(browser, zeros)
+    open_page(browser, trained_zeros)
     assert browser.run("""(async () => {
         let best = Infinity;
         for (let i = 0; i < 50 && best > 100; i++) {
@@ -131,6 +145,7 @@ def test_a_page_of_64_by_64_opens_within_two_seconds_and_its_morph_makes_ten_fra
     browser.press("Escape")
 
 
+@in_one
 def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
     open_page(browser, make_run_of_64(tmp_path / "run", "512"))
     # As many at a time that the page can change its mind.

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from browsers import in_one
 from conftest import change_settings
 from drawing_page import (
     ALL_DRAWN,
@@ -45,6 +46,7 @@ def test_the_page_of_a_run_and_the_page_that_draws_lead_to_each_other(browser, t
     assert styles["index.html"] == styles["play.html"]
 
 
+@in_one
 def test_a_generator_and_its_settings_are_enough(browser, tmp_path, capsys):
     folder = tmp_path / "pretrained"
     folder.mkdir()
@@ -70,6 +72,7 @@ def test_a_page_that_was_sent_alone_has_no_link_to_its_run(browser, tiny_run, tm
     browser.complaints()  # that it is not there
 
 
+@in_one
 def test_of_a_run_that_goes_on_it_takes_the_newest_checkpoint_and_says_so(
         browser, tiny_run, tmp_path):
     folder = shutil.copytree(tiny_run, tmp_path / "run")
@@ -85,6 +88,7 @@ def test_of_a_run_that_goes_on_it_takes_the_newest_checkpoint_and_says_so(
     assert_same_image(pixels(browser, "tiles[0].canvas"), shown[0])
 
 
+@in_one
 def test_words_in_the_settings_are_words_and_never_commands(browser, zeros, tmp_path):
     evil = ("</script><script>document.title = 'taken'</script><!--<img src=no onerror='taken()'>"
             "{{data}}")
@@ -119,12 +123,12 @@ def test_a_folder_that_is_no_run_is_a_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_holds_nothing_from_elsewhere(zeros):
-    text = (zeros / "play.html").read_text(encoding="utf-16")
+def test_the_file_holds_nothing_from_elsewhere(tiny_run):
+    text = (tiny_run / "play.html").read_text(encoding="utf-16")
     parts = re.findall('class="data">(.*?)</script>', text, re.DOTALL)
     assert max(map(len, parts)) <= 1 << 16  # in longer ones WebKit takes half a minute
     data = json.loads("".join(parts))
-    assert data["networks"]["zSize"] == 100
+    assert data["networks"]["zSize"] == 10
     code = re.sub('class="data">(.*?)</script>', "", text, flags=re.DOTALL)
     assert "http://www.w3.org/2000/svg" in code and code.count("http") == 1
     assert len(code) < 80_000

@@ -37,7 +37,8 @@ SETTINGS = ["--data", "digits", "--epochs", "3", "--batch-size", "61", "--z-dim"
 def mpiexec(n, *command):
     """Runs a program on n processes: (exit code, stdout, stderr)."""
     open_mpi = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-                "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
+                "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+                "OMPI_MCA_mpi_yield_when_idle": "1"}  # who waits leaves the processor to others
     done = subprocess.run([MPIEXEC, "-n", str(n), sys.executable, *map(str, command)], cwd=HOME,
                           capture_output=True, text=True, timeout=240, check=False,
                           env={**os.environ, **open_mpi, "OMP_NUM_THREADS": "1"})
@@ -68,25 +69,18 @@ if together.number == 0:
 """
 
 
-@pytest.fixture(scope="module")
-def alone():
-    """Returns the losses of one process, without mpiexec, by the order of the updates."""
-    def losses(order):
-        done = subprocess.run([sys.executable, "-c", PROGRAM, order], cwd=HOME,
-                              stdout=subprocess.PIPE, check=True)
-        return json.loads(done.stdout)[0]
-    return losses
-
-
 @needs_mpiexec
 @pytest.mark.parametrize("n, order", [
     (2, "discriminator-first"), pytest.param(3, "generator-first", marks=pytest.mark.faults)])
-def test_the_losses_of_two_iterations_are_those_of_one_process(alone, n, order):
+def test_the_losses_of_two_iterations_are_those_of_one_process(n, order, monkeypatch, capsys):
     """Batches of 7 in shares of 3 and 4, or of 2, 2 and 3; and all weights and Adams are equal."""
     code, out, err = mpiexec(n, "-c", PROGRAM, order)
     assert code == 0, err
     losses, digests = json.loads(out.splitlines()[-1])
-    for (_, found), (_, expected) in zip(losses, alone(order), strict=True):
+    monkeypatch.setattr(sys, "argv", ["-c", order])
+    exec(PROGRAM, {})  # in this process, which is alone
+    alone, _ = json.loads(capsys.readouterr().out)
+    for (_, found), (_, expected) in zip(losses, alone, strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
     assert len(digests) == n and len({digest for _, digest in digests}) == 1
 
@@ -155,88 +149,125 @@ def test_what_has_no_fast_way_is_refused_and_not_normalized_by_the_share():
 
 # -- one front, and what happens to it -------------------------------------------------------------
 
-# The command line, with something that happens to one process in its fourth iteration: WHAT is a
-# signal that it gets, or "nan"; or its images are others.
-DISTURBED = """
-import os, sys
+# The command line with small networks, once for each WHAT; something happens to process 1 in its
+# fourth iteration: it gets the signal WHAT, or "nan"; or its images are others.
+PROGRAM_OF_RUNS = """
+import contextlib, copy, os, sys
+from pathlib import Path
+from unittest import mock
 import numpy as np
-import trainer
+sys.path.append("tests")
+import small, trainer
 from lab.images import source
-what, number = sys.argv[1], int(sys.argv[2])
-if int(os.environ["OMPI_COMM_WORLD_RANK"]) == number:
+
+folder, arguments, number = Path(sys.argv[1]), sys.argv[2].split(), os.environ["OMPI_COMM_WORLD_RANK"]
+
+def run(what):
     update, load, calls = trainer.Trainer.update, source.load, []
     def disturbed(self, x, z):
         calls.append(None)
         if len(calls) == 4 and what == "nan":
             x = x * np.float32("nan")
-        elif len(calls) == 4:
+        elif len(calls) == 4 and what.isdigit():
             os.kill(os.getpid(), int(what))
         return update(self, x, z)
     def others(*arguments):
         images = load(*arguments)
-        images.pixels[...] ^= 1
+        if what == "images":
+            images = copy.deepcopy(images)
+            images.pixels[...] ^= 1
         return images
-    if what == "other images":
-        source.load = others
-    else:
-        trainer.Trainer.update = disturbed
-sys.exit(trainer.main(sys.argv[3:]))
+    with contextlib.ExitStack() as stack:
+        for name in "stdout", "stderr":
+            file = open(folder / f"{what}-{name}-{number}", "w", encoding="utf-8")
+            stack.enter_context(getattr(contextlib, f"redirect_{name}")(stack.enter_context(file)))
+        stack.enter_context(small.networks())
+        if number == "1":
+            stack.enter_context(mock.patch.object(trainer.Trainer, "update", disturbed))
+            stack.enter_context(mock.patch.object(source, "load", others))
+        return trainer.main(["--out", str(folder / what), *arguments])
+
+codes = [run(what) for what in sys.argv[3:]]
+print(number, *codes)
+sys.exit(codes[-1])
 """
+
+
+class Told:
+    """What became of a run in folder/what on two processes: .code, .out and .err of both."""
+
+    def __init__(self, folder, what, code=None):
+        self.folder, self.code = folder / what, code
+        self.out, self.err = ("".join(path.read_text("utf-8") for path in
+                                      sorted(folder.glob(f"{what}-{name}-?")))
+                              for name in ("stdout", "stderr"))
+
+
+def runs(folder, *whats, arguments=SETTINGS):
+    """Runs the command line once for each of whats: the exit code of mpiexec, and their ends."""
+    code, out, err = mpiexec(2, "-c", PROGRAM_OF_RUNS, folder, " ".join(arguments), *whats)
+    codes = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    assert codes.get("0") == codes.get("1"), err
+    return code, [Told(folder, what, *codes["0"][i:i + 1] if codes else ())
+                  for i, what in enumerate(whats)]
 
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory):
-    """Returns the folder of a run on two processes that nothing happened to, and what it said."""
-    folder = tmp_path_factory.mktemp("spread") / "run"
-    code, out, err = mpiexec(2, "trainer.py", *SETTINGS, "--out", folder)
-    assert code == 0, err
-    return folder, out, err
+    """Returns a run on two processes that nothing happened to."""
+    code, (told,) = runs(tmp_path_factory.mktemp("spread"), "whole")
+    assert code == 0, told.err
+    return told
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory):
+    """Returns the exit code of the last of three disturbed runs, and how each ended."""
+    return runs(tmp_path_factory.mktemp("disturbed"), "nan", "images", str(int(signal.SIGTERM)))
 
 
 @needs_mpiexec
 def test_one_process_speaks_and_writes_for_all(spread):
-    folder, out, err = spread
-    assert out.count("images  ") == out.count("done  ") == 1
-    assert "processes      2 on 1 host" in out
-    assert err.count("epoch 0/3") == 1 and "error" not in err
-    assert (folder / "epoch-0003.png").exists() and (folder / "index.html").exists()
+    assert spread.out.count("images  ") == spread.out.count("done  ") == 1
+    assert "processes      2 on 1 host" in spread.out
+    assert spread.err.count("epoch 0/3") == 1 and "error" not in spread.err
+    assert (spread.folder / "epoch-0003.png").exists() and (spread.folder / "index.html").exists()
 
 
 @needs_mpiexec
 def test_a_killed_process_ends_all_and_the_resumed_run_has_the_same_bytes(spread, tmp_path):
-    folder = tmp_path / "run"
-    code, _, err = mpiexec(2, "-c", DISTURBED, int(signal.SIGKILL), 1, *SETTINGS, "--out", folder)
-    assert code == 137, err
+    code, (killed,) = runs(tmp_path, str(int(signal.SIGKILL)))
+    assert code == 137, killed.err
+    folder = killed.folder
     assert checkpoint.paths(folder) and not (folder / "generator.npz").exists()
-    code, _, err = mpiexec(2, "trainer.py", "--resume", "--out", folder)
-    assert code == 0 and "warning" not in err, err
-    assert result(folder) == result(spread[0])
+    code, (resumed,) = runs(tmp_path, "resumed", arguments=["--resume", "--out", str(folder)])
+    assert code == 0 and "warning" not in resumed.err, resumed.err
+    assert result(folder) == result(spread.folder)
 
 
 @needs_mpiexec
-def test_a_signal_to_one_process_stops_all_and_says_how_to_go_on(tmp_path):
-    folder = tmp_path / "run"
-    code, out, err = mpiexec(2, "-c", DISTURBED, int(signal.SIGTERM), 1, *SETTINGS, "--out", folder)
-    assert code == 143, err
-    assert "stopped after epoch" in out and "mpiexec -n 2" in out
-    assert "(with the same other options of mpiexec)" in out
-    _, meta = checkpoint.read(checkpoint.paths(folder)[0])  # of the iteration it stopped after
+def test_a_signal_to_one_process_stops_all_and_says_how_to_go_on(disturbed):
+    code, (*_, stopped) = disturbed
+    assert code == 143, stopped.err
+    assert "stopped after epoch" in stopped.out and "mpiexec -n 2" in stopped.out
+    assert "(with the same other options of mpiexec)" in stopped.out
+    # Of the iteration it stopped after.
+    _, meta = checkpoint.read(checkpoint.paths(stopped.folder)[0])
     assert (meta["epoch"], meta["iteration"]) >= (2, 0)
 
 
 @needs_mpiexec
-def test_nan_in_one_process_ends_all_with_one_line(tmp_path):
-    code, _, err = mpiexec(2, "-c", DISTURBED, "nan", 1, *SETTINGS, "--out", tmp_path / "run")
-    assert code == 1
-    assert err.count("trainer.py: error: ") == 1 and "iteration 2 of epoch 2" in err
+def test_nan_in_one_process_ends_all_with_one_line(disturbed):
+    nan = disturbed[1][0]
+    assert nan.code == "1"
+    assert nan.err.count("trainer.py: error: ") == 1 and "iteration 2 of epoch 2" in nan.err
 
 
 @needs_mpiexec
-def test_other_images_on_one_host_are_refused_before_anything_begins(tmp_path):
-    folder = tmp_path / "run"
-    code, out, err = mpiexec(2, "-c", DISTURBED, "other images", 1, *SETTINGS, "--out", folder)
-    assert code == 2 and err.count("trainer.py: error: ") == 1
-    assert "the images are not the same everywhere" in err and not folder.exists()
+def test_other_images_on_one_host_are_refused_before_anything_begins(disturbed):
+    others = disturbed[1][1]
+    assert others.code == "2" and others.err.count("trainer.py: error: ") == 1
+    assert "the images are not the same everywhere" in others.err and not others.folder.exists()
 
 
 @needs_mpiexec
@@ -246,9 +277,10 @@ def test_a_bad_flag_is_one_line():
 
 
 @needs_mpiexec
-def test_one_process_goes_on_with_the_run_of_two_after_one_warning(spread, tmp_path, capsys):
+def test_one_process_goes_on_with_the_run_of_two_after_one_warning(spread, tmp_path, capsys,
+                                                                   small_networks):
     folder = tmp_path / "run"
-    shutil.copytree(spread[0], folder)
+    shutil.copytree(spread.folder, folder)
     assert trainer.main(["--resume", "--epochs", "4", "--out", str(folder)]) == 0
     err = capsys.readouterr().err
     assert err.count("warning: ") == 1 and "processes was 2, is 1" in err

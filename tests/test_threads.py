@@ -91,8 +91,11 @@ def cost(threads):
         F.relu(F.linear(F.relu(F.linear(x, W)), W))
     return time.process_time() - begin
 cost("2"), cost("1")
-# Once in three times: other tests run beside this one.
-print(min(statistics.median(cost("2") / cost("1") for _ in range(15)) for _ in range(3)))
+for _ in range(3):  # once is enough: other tests run beside this one
+    ratio = statistics.median(cost("2") / cost("1") for _ in range(15))
+    if ratio < 1.15:
+        break
+print(ratio)
 """
 
 
