@@ -3,7 +3,8 @@
 # make check        does it work here? An answer within a minute
 # make lint         look through the code with ruff and mypy
 # make bench        training steps side by side: this project, stock Chainer, PyTorch
-# make test-faults  the long tests: killed at every kind of call, a thousand epochs, 10,000 random cases
+# make test-faults  the long tests that make test leaves out: killed at every kind of call, a thousand
+#                   epochs, 10,000 random cases, pages in every browser
 #
 # Each sets up .venv first where that has not been done. PYTHON=python3.12 chooses its Python (3.10 to
 # 3.15); with nothing said, what is there is taken. Without make: see the top of requirements.txt.
@@ -46,9 +47,7 @@ lint: .venv/ready-to-test
 	$(BIN)/python -m mypy
 
 test-faults: .venv/ready-to-test
-	$(BIN)/python -m pytest -m "faults or not faults" tests/test_faults.py tests/test_checkpoint.py \
-	  tests/test_fuzz.py tests/test_links.py tests/test_best.py tests/test_time_to_picture.py \
-	  tests/test_processes.py
+	$(BIN)/python -m pytest -m faults
 
 # PyTorch gets an environment of its own. Some indexes have no CPU build of it for every Python: then
 # the benchmark says so and goes without.

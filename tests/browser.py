@@ -41,6 +41,7 @@ class Browser:
         self.force_colours(forced)
         for file in self.downloads.iterdir():
             file.unlink()
+        self.navigate("about:blank")  # what the page before still says, it says now
         self.complaints()
         # Without a number of its own, another #address of the same file would not load it again.
         self.navigate(f"{path.resolve().as_uri()}?{next(self.numbers)}{address}")

@@ -160,7 +160,8 @@ sys.path.append("tests")
 import small, trainer
 from lab.images import source
 
-folder, arguments, number = Path(sys.argv[1]), sys.argv[2].split(), os.environ["OMPI_COMM_WORLD_RANK"]
+folder, arguments = Path(sys.argv[1]), sys.argv[2].split()
+number = os.environ["OMPI_COMM_WORLD_RANK"]
 
 def run(what):
     update, load, calls = trainer.Trainer.update, source.load, []
