@@ -1,11 +1,11 @@
-"""A browser in which tests open pages from the disk: one vocabulary, whichever it is."""
+"""Operates a browser, by the same methods for every browser; pages are files on the disk."""
 
 import itertools
 import time
 from pathlib import Path
 
 TIMEOUT = 30
-NOWHERE = "127.0.0.1:9"  # the proxy; nobody listens there
+NOWHERE = "127.0.0.1:9"  # the proxy: nobody listens there
 KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015",
         "End": "\ue010", "Home": "\ue011", "Tab": "\ue004", "Enter": "\ue007", "Escape": "\ue00c",
         "PageDown": "\ue00f", "Shift": "\ue008", "Control": "\ue009"}
@@ -13,17 +13,17 @@ EVALUATE = """const done = arguments[arguments.length - 1];
 new Promise(resolve => resolve(window.eval(arguments[0])))
   .then(value => done({value: value === undefined ? null : value}),
         error => done({error: String(error)}));"""
-# For a second at most: a page that gives way to the next one would not answer.
+# Polls for a second at most: a page that is being left would never answer.
 LOOK = """new Promise((done, fail) => { const end = Date.now() + 1000; (function look() {
   try { if (%s) done(true); else if (Date.now() > end) done(false); else setTimeout(look, 20); }
   catch (error) { fail(error); } })(); })"""
 
 
 class Browser:
-    """A browser: open pages, press keys, and ask what is there.
+    """Opens pages, presses keys, and returns what a page holds.
 
-    complaints(): what the console has shown as an error or a warning since the last open(), and
-    exceptions that nobody caught. downloads: the folder of what a page saves, emptied by open().
+    complaints() returns the console's errors and warnings since the last open(), and exceptions
+    that nobody caught. downloads is the folder where pages save files; open() empties it.
     """
 
     def __init__(self, folder):
@@ -33,35 +33,36 @@ class Browser:
 
     def open(self, path, address="", width=1280, height=900, dark=False, still=False,
              language="en-US", forced=False):
-        """Opens a file, at #address if there is one, as a browser with these wishes would.
+        """Opens the file path in a window of width x height pixels with these preferences.
 
-        forced: the colours of the desktop, as for high contrast; a browser without is a skip.
+        address: what follows the file's name, from "#" on. still: less motion. forced: the
+        desktop's own colours, as for high contrast; a browser without them skips the test.
         """
         self.wish(width, height, dark, still, language)
         self.force_colours(forced)
         for file in self.downloads.iterdir():
             file.unlink()
-        self.navigate("about:blank")  # what the page before still says, it says now
+        self.navigate("about:blank")  # the page before makes its last complaints
         self.complaints()
-        # Without a number of its own, another #address of the same file would not load it again.
+        # The number makes it load again: it does not where only the #address is another.
         self.navigate(f"{path.resolve().as_uri()}?{next(self.numbers)}{address}")
         self.wait_for("document.readyState === 'complete'")
 
     def run(self, script):
-        """The value of a JavaScript expression of the page, or of the promise that it is."""
+        """Returns the value of a JavaScript expression, or of the promise that it makes."""
         answer = self.execute(EVALUATE, script)
         if "error" in answer:
             raise RuntimeError(f"{answer['error']}: {script}")
         return answer["value"]
 
     def wait_for(self, script):
-        """Waits until an expression is true. The page itself looks, which costs least."""
+        """Waits until the expression script is true. The page itself polls: that costs least."""
         end, last = time.monotonic() + TIMEOUT, ""
         while True:
             try:
                 if self.run(LOOK % script):
                     return
-            except Exception as error:  # asked while one page gives way to the next
+            except Exception as error:  # the page is being left
                 last = error
             if time.monotonic() > end:
                 raise TimeoutError(f"{script} {last}")
@@ -80,13 +81,13 @@ class Browser:
             self.press(letter)
 
     def click(self, selector, across=0.5, down=0.5, times=1):
-        """Clicks into an element, so far across and down."""
+        """Clicks in an element. across and down are shares of its width and height."""
         self.mouse(selector, (across, down), steps=["pointerDown", "pointerUp"] * times)
 
     def drag(self, selector, begin, end, release=True):
-        """Goes from one place in an element to another, (across, down) each, with the button held.
+        """Drags from begin to end, both (across, down) in an element.
 
-        release=False keeps it held; release() lets it go.
+        release=False keeps the button held until release() is called.
         """
         self.mouse(selector, begin, steps=["pointerDown"])
         self.mouse(selector, end, steps=["pointerUp"] if release else [])
@@ -100,7 +101,7 @@ class Browser:
                                     *({"type": step, "button": 0} for step in steps)]))
 
     def tap(self, selector, across=0, down=0):
-        """Touches the middle of an element, and goes on so many pixels before the finger leaves."""
+        """Touches the middle of an element and moves the finger across and down, in pixels."""
         x, y = self._place(selector)
         moves = [{"type": "pointerMove", "x": round(x + across * i / 10),
                   "y": round(y + down * i / 10), "duration": 20}
@@ -108,7 +109,7 @@ class Browser:
         self.act(_pointer("touch", [
             {"type": "pointerMove", "x": x, "y": y, "duration": 0},
             {"type": "pointerDown", "button": 0}, *moves, {"type": "pointerUp", "button": 0}]))
-        if down:  # the page glides on; a touch meanwhile would only stop it
+        if down:  # the page still glides: the next touch would only stop it
             before, still = None, 0
             while still < 5:
                 now = self.run("scrollY")
@@ -127,8 +128,8 @@ class Browser:
         return round(x), round(y)
 
     def saved(self, name):
-        """The bytes of a file that the page has saved."""
-        # WebKit has another letter for "~".
+        """Waits for the file called name that the page saves. Returns its bytes."""
+        # WebKit writes "_" for "~".
         paths = [self.downloads / name, self.downloads / name.replace("~", "_")]
         end = time.monotonic() + TIMEOUT
         while not ((path := next(filter(Path.exists, paths), paths[0])).exists()
@@ -144,7 +145,7 @@ def _pointer(kind, actions):
 
 
 class Selenium(Browser):
-    """driver: of selenium."""
+    """A browser that selenium drives, as self.driver."""
 
     def navigate(self, url):
         self.driver.get(url)

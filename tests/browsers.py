@@ -1,7 +1,7 @@
-"""Three browsers for the tests, each opening pages from the disk, with one vocabulary.
+"""The three browsers of the tests: Chromium, Firefox and WebKit.
 
-Chromium and WebKit are spoken to through selenium, Firefox through marionette_driver. All are told
-of a proxy where nobody answers: what a page wants from a network, it does not get.
+selenium drives Chromium and WebKit, marionette_driver drives Firefox. All use a proxy where nobody
+answers: no page gets anything from a network.
 """
 
 import base64
@@ -29,7 +29,7 @@ class Chromium(Selenium):
         options.binary_location = shutil.which("chromium")
         for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                      "--no-first-run", "--disable-background-networking", "--hide-scrollbars",
-                     # A mouse: headless, it would know of none.
+                     # Headless, it has no mouse unless told so.
                      "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
                      "primaryPointerType=4,availablePointerTypes=4",
                      f"--proxy-server={NOWHERE}", f"--user-data-dir={folder / 'profile'}"):
@@ -65,7 +65,7 @@ class Chromium(Selenium):
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def screenshot(self, path):
-        """The whole page as a PNG."""
+        """Writes the whole page as a PNG."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
@@ -83,7 +83,7 @@ class Firefox(Browser):
             port = free.getsockname()[1]
         host, proxy_port = NOWHERE.split(":")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a deprecated name, sockets left open: not ours
+            warnings.simplefilter("ignore")  # marionette_driver's: a deprecated name, open sockets
             from marionette_driver.marionette import Marionette  # noqa: PLC0415
 
             self.marionette = Marionette(
@@ -144,14 +144,14 @@ class Firefox(Browser):
         self.marionette.quit()
         self.marionette.cleanup()
         self.marionette = None
-        gc.collect()  # marionette_driver and its parts clean up when they are forgotten
+        gc.collect()  # marionette_driver closes its sockets when it is collected
 
 
 class WebKit(Selenium):
     """WebKitGTK's MiniBrowser on a screen in memory.
 
-    Dark, still and Japanese are wishes of the desktop, which a process hears when it starts: there
-    is one for each that is wished for, and the last is kept.
+    It reads dark, still and language from the desktop when it starts; to change them, wish()
+    starts it again.
     """
 
     needs = {"WebKitWebDriver": "webkit2gtk-driver", "Xvfb": "xvfb"}
@@ -193,7 +193,7 @@ class WebKit(Selenium):
         for version in 3, 4:
             gtk = home / f"gtk-{version}.0"
             gtk.mkdir(parents=True, exist_ok=True)
-            # A window as narrow as a phone: its own buttons must not be wider.
+            # The window's own buttons must not be wider than a phone.
             (gtk / "gtk.css").write_text("* { min-width: 0; min-height: 0; padding: 0; margin: 0; "
                                          "border-width: 0; font-size: 1px; "
                                          "-gtk-icon-transform: scale(0.1); }")
@@ -210,13 +210,13 @@ class WebKit(Selenium):
         options.binary_location = str(next(Path("/usr/lib").glob("*/webkit2gtk-4*/MiniBrowser")))
         options.add_argument("--automation")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # selenium's, of a way that it takes itself
+            warnings.simplefilter("ignore")  # selenium warns of what it does itself
             self.driver = webdriver.WebKitGTK(
                 options, service=Service(shutil.which("WebKitWebDriver"), env=environment))
         self.driver.set_script_timeout(TIMEOUT)
 
     def _make_locale(self, name):
-        """A folder with this locale, which need not be installed, only its source (locales)."""
+        """Compiles the locale called name from Debian's package locales. Returns its folder."""
         folder = self.folder / "locales"
         folder.mkdir(exist_ok=True)
         if not (folder / name).exists():
@@ -234,7 +234,7 @@ class WebKit(Selenium):
         super().act(*sources)
 
     def _touch(self, actions):
-        """On a desktop WebKitGTK has no fingers: what the page would hear of one."""
+        """Sends the page a finger's events: WebKitGTK on a desktop knows no touch."""
         moves = [action for action in actions if action["type"] == "pointerMove"]
         self.run("(moves => { const at = document.elementFromPoint(...moves[0]),"
                  " node = at.closest('svg') ?? at;"
@@ -245,7 +245,7 @@ class WebKit(Selenium):
                  "const steep = Math.abs(last[1] - first[1]) > Math.abs(last[0] - first[0]);"
                  "tell('pointerdown', first, 1);"
                  "for (const move of steep ? rest.slice(0, 1) : rest) tell('pointermove', move, 1);"
-                 # Up or down it scrolls, and the page hears no more of it.
+                 # Up or down, the browser scrolls and sends the page no more events.
                  "tell(steep ? 'pointercancel' : 'pointerup', last, 0);"
                  "if (!rest.length) { node.closest('button, a, input')?.focus();"
                  " node.dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true,"
@@ -253,7 +253,7 @@ class WebKit(Selenium):
                  f"({[[move['x'], move['y']] for move in moves]})")
 
     def navigate(self, url):
-        """MiniBrowser's console cannot be read: what happens after loading is listened for."""
+        """Loads url, then records errors and warnings: MiniBrowser's console cannot be read."""
         super().navigate(url)
         self.run("""(() => {
             const seen = window.complaints = [];
@@ -288,12 +288,12 @@ BROWSERS = {"chromium": Chromium, "firefox": Firefox, "webkit": WebKit}
 
 
 def missing(kind):
-    """Returns the Debian packages that a browser still needs."""
+    """Returns the Debian packages that a class of BROWSERS still needs."""
     return [package for program, package in kind.needs.items() if not shutil.which(program)]
 
 
 def start(name, folder):
-    """Starts a browser by its name; skips the test, with the reason, if it is not installed."""
+    """Starts the browser called name; skips the test, with the reason, if it is not installed."""
     kind = BROWSERS[name]
     if packages := missing(kind):
         pytest.skip(f"{kind.__name__} is missing: the pages were not tried in it (Debian: apt-get "
@@ -301,7 +301,7 @@ def start(name, folder):
     return kind(folder)
 
 
-# For tests of what the page's own code decides, which is the same code in every browser. The first
+# Marks tests of what the page's own code decides: it is the same code in every browser. The first
 # browser that is installed runs them; make test-faults runs them in all.
 FIRST = next((name for name, kind in BROWSERS.items() if not missing(kind)), "chromium")
 in_one = pytest.mark.parametrize("browser_process", [

@@ -1,4 +1,4 @@
-"""Runs that several tests look at, browsers, and the command line called as a function."""
+"""What several files of tests share: finished runs, browsers, the command line as a function."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from lab.runs.opened import open_run
 from lab.runs.settings import Settings, write_settings
 from plot import sample_grid
 
-# A folder with what is no part of the project: mnist/ (MNIST's four .gz files) and golden/ (traces
-# of the original code). Tests on that are left out where the variable is not set.
+# A folder of data that is no part of the project: mnist/ (MNIST's four .gz files) and golden/
+# (traces of the original code). Without the variable, tests that need it are skipped.
 SHARED = Path(os.environ["DCGAN_SHARED"]) if os.environ.get("DCGAN_SHARED") else None
 needs_shared = pytest.mark.skipif(SHARED is None, reason="needs MNIST or a trace of 2016: the "
                                   "environment variable DCGAN_SHARED names a folder with them")
 
-# What the tests start was not started by make, even where they were: it is asked how to go on.
+# A run that make started says how to go on by make. make has started the tests, not their runs.
 os.environ.pop("MAKELEVEL", None)
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.
@@ -35,7 +35,7 @@ TINY = ["--data", "digits", "--epochs", "3", "--batch-size", "60", "--z-dim", "1
 
 @pytest.fixture(scope="session", autouse=True)
 def unsynced():
-    """Does not wait for the disk, in this process and its forks: no test cuts the power."""
+    """Leaves out fsync, in this process and its forks: no test cuts the power."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
@@ -43,9 +43,9 @@ def unsynced():
 
 @pytest.fixture(scope="module")
 def small_networks():
-    """Makes all networks small, for tests that are not of them: a run takes a tenth of its time.
+    """Makes all networks small: a run takes a tenth of its time.
 
-    Not beside tiny_run and steady_run, whose networks are of full size.
+    It does not go with tiny_run and steady_run, whose networks have their full size.
     """
     with small.networks():
         yield
@@ -78,7 +78,7 @@ def settings_of(**changes):
 
 
 def change_settings(folder, **changes):
-    """Writes other values into a settings.json, as an editor would. None takes a key away."""
+    """Changes values in a folder's settings.json. None removes a key."""
     path = folder / "settings.json"
     values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}),
@@ -87,7 +87,7 @@ def change_settings(folder, **changes):
 
 @pytest.fixture
 def run(tiny_run, tmp_path):
-    """Copies a finished run of three epochs, without its checkpoints; 0 and 2 were measured."""
+    """Returns a copy of tiny_run without checkpoints, with figures of quality of epochs 0 and 2."""
     folder = shutil.copytree(tiny_run, tmp_path / "run",
                              ignore=shutil.ignore_patterns("best-*", "checkpoint-*"))
     (folder / "quality.csv").write_text(
@@ -97,7 +97,7 @@ def run(tiny_run, tmp_path):
 
 @pytest.fixture(scope="session")
 def long_run(tmp_path_factory):
-    """The folder of 1000 epochs; all pictures are the same one."""
+    """Returns the folder of a run of 1000 epochs, whose pictures are all the same."""
     folder = tmp_path_factory.mktemp("runs") / "long"
     folder.mkdir()
     write_settings(folder, settings_of(epochs=1000))
@@ -121,7 +121,7 @@ def browser_process(request, tmp_path_factory):
 
 @pytest.fixture
 def browser(browser_process):
-    """Returns one of the three browsers, which operate a page; a script may not complain."""
+    """Returns one of the three browsers. No script may have complained when the test ends."""
     yield browser_process
     assert browser_process.complaints() == []
 
@@ -142,7 +142,10 @@ def zeros(small_zeros):
 
 @pytest.fixture
 def cli(capsys, tmp_path, monkeypatch):
-    """cli("--digit", "3") runs the command line in an empty folder: (code, stdout, stderr)."""
+    """Returns a function that runs trainer.py in an empty folder, as cli("--digit", "3").
+
+    It returns (exit code, stdout, stderr).
+    """
     monkeypatch.chdir(tmp_path)
 
     def call(*argv):
@@ -158,15 +161,15 @@ def cli(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture
 def small_cli(cli):
-    """cli, with small networks."""
+    """Returns cli, with small networks."""
     with small.networks():
         yield cli
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Leaves to one of the processes of make test all of a browser, and all of a file."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 (not where -p no:xdist is said)
+    """Gives all tests of a browser, or of a file, to the same one of make test's processes."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 (not needed with -p no:xdist)
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
@@ -177,7 +180,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Says what was left out, in a line for each reason."""
+    """Prints how many tests were skipped for each reason."""
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ")
                       for report in terminalreporter.stats.get("skipped", []))
     for reason, number in reasons.items():

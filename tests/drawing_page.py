@@ -1,4 +1,4 @@
-"""What the tests of the page that draws share."""
+"""Helpers for the tests of play.html, the page that draws."""
 
 import base64
 import io
@@ -25,7 +25,10 @@ ALL_DRAWN = ("Tile.all.every(tile => !tile.name || tile.isShown) && tiles[0].sho
 
 
 def networks_that_have_seen_images(**settings):
-    """With initial weights D is in two minds, which is where its probabilities move fastest."""
+    """Returns untrained networks (G, D) whose running averages are those of 30 images.
+
+    Untrained, D gives probabilities near 0.5, where they move fastest.
+    """
     np.random.seed(0)
     gen, dis = networks.build(settings_of(**settings))
     for link in (*gen.links(), *dis.links()):
@@ -70,13 +73,13 @@ def open_page(browser, folder, address="", **wishes):
 
 
 def names(browser):
-    """Of the nine images."""
+    """Returns the names of the nine images."""
     browser.wait_for(ALL_DRAWN)
     return browser.run("tiles.map(tile => tile.name)")
 
 
 def pixels(browser, canvas="between.canvas"):
-    """What a canvas shows, uint8 (h, w, 3); canvas is an expression of the page's."""
+    """Returns the pixels of a canvas, uint8 (h, w, 3). canvas is a JavaScript expression."""
     return all_pixels(browser, f"[{canvas}]")[0]
 
 
@@ -88,13 +91,13 @@ def all_pixels(browser, canvases="tiles.map(tile => tile.canvas)"):
 
 
 def judgements(browser):
-    """What D says of the nine images, once nothing moves: probabilities."""
+    """Returns D's probabilities that the nine images are real, once nothing moves."""
     browser.wait_for("tiles.every(tile => tile.picture?.real !== undefined)")
     return browser.run("tiles.map(tile => tile.picture.real)")
 
 
 def expected(folder, z):
-    """Of Python: the pixels (n, h, w, 3) and the probabilities of images of z."""
+    """Returns what Python makes of z: pixels (n, h, w, 3), and D's probabilities or None."""
     gen, dis, _ = open_run(folder).networks()
     images = dcgan.generate(gen, z)
     shown = to_pixels(images, networks.display_range(open_run(folder).settings))
@@ -104,7 +107,7 @@ def expected(folder, z):
 
 def assert_same_image(ours, theirs, most=1):
     assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= most
-    assert np.ptp(theirs) > 100  # an image, and not a grey square
+    assert np.ptp(theirs) > 100  # not a grey square
 
 
 def pick(browser, *tiles):

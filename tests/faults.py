@@ -1,7 +1,7 @@
-"""Runs of the command line in forked processes, in which one system call goes wrong.
+"""Runs the command line in forked processes, in which one system call fails.
 
 A fork starts in a millisecond with everything imported, so hundreds of runs can be killed, each at
-another place. Calls that count: open for writing, write, flush, fsync, replace, unlink, truncate.
+another call. It counts open for writing, write, flush, fsync, replace, unlink and truncate.
 """
 
 import builtins
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parents[1]
 KILLED = 137  # the exit code of a process that died of SIGKILL
 LIMIT = 600  # seconds; a process that hangs dies of SIGALRM, exit code 142
 
-# As in a terminal. Tests that run under nohup or in a shell's background have some of them ignored.
+# A terminal's handlers. Under nohup or in a shell's background, some of these are ignored.
 SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 if hasattr(signal, "SIGHUP"):  # Windows imports this file, too, and forks nothing
     SIGNALS[signal.SIGHUP] = signal.SIG_DFL
@@ -43,7 +43,7 @@ def start(argv, prepare=lambda: None, output=None):
         os.dup2(file, 2)
         # scikit-learn's OpenMP, once used, hangs in a fork that asks it for threads.
         threadpoolctl.threadpool_limits(1, "openmp")
-        # Forks share tqdm's lock: one that is killed while it holds it would stop all that follow.
+        # Forks share tqdm's lock: a fork that is killed while it holds it would stop the next ones.
         tqdm.set_lock(threading.RLock())
         signal.alarm(LIMIT)
         for number, handler in SIGNALS.items():
@@ -75,14 +75,14 @@ def call(argv, prepare=lambda: None, output=None):
 
 
 def go_on(argv, folder, prepare=lambda: None, output=None):
-    """Goes on as a user would after a crash: resumes, or starts again where nothing was saved."""
+    """Does what a user does after a crash: resumes, or starts again if nothing was saved."""
     if checkpoint.paths(folder):
         argv = ["--resume", "--out", folder]
     return call(argv, prepare, output)
 
 
 def result(folder):
-    """Returns a run's files without their times, {name: bytes}."""
+    """Returns {name: bytes} of a run's files; losses.csv as rows without their seconds."""
     folder = Path(folder)
     files = {path.name: path.read_bytes() for pattern in
              ("*.png", "generator*.npz", "discriminator.npz", "best-*.npz", "settings.json",
@@ -95,16 +95,15 @@ def result(folder):
 
 
 def messages(log):
-    """Returns what a run has said, without the line about loading."""
+    """Returns the lines that a run has printed to log, without the one about loading."""
     return [line for line in log.read_text().splitlines() if not line.startswith("loading ")]
 
 
 class Calls:
-    """Counts the calls that write, as prepare() of a forked process, and spoils the n-th.
+    """Counts the calls that write, and lets the n-th fail. It is a prepare() for start().
 
-    spoil: "kill" ends the process on the spot (a write is half done), "ENOSPC", "EROFS" and "EIO"
-    raise.
-    record: a file that gets a line per call, "kind name".
+    spoil: "kill" ends the process at once, a write half done; "ENOSPC", "EROFS" and "EIO" raise.
+    record: a file that gets a line "kind name" for each call.
     """
 
     def __init__(self, n=None, spoil="kill", record=None):
@@ -133,7 +132,7 @@ class Calls:
             if self.spoil == "kill":
                 os._exit(KILLED)
             number = getattr(errno, self.spoil)
-            # As the system does: calls that take a name report it, write and fsync do not.
+            # As the system does: the errors of write and fsync have no name.
             named = (str(what),) if kind in ("open", "replace", "unlink") else ()
             raise OSError(number, os.strerror(number), *named)
 
@@ -177,7 +176,7 @@ class _File:
 
 
 def send_at(target, name, numbers, at=1):
-    """A prepare() that sends signals to its own process at the at-th call of target.name."""
+    """Returns a prepare() that sends the signals numbers at the at-th call of target.name."""
     def prepare():
         original, calls = getattr(target, name), []
 
@@ -193,7 +192,7 @@ def send_at(target, name, numbers, at=1):
 
 
 def script(argv, **kwargs):
-    """Starts the real script, as a user would."""
+    """Starts trainer.py as a user does."""
     return subprocess.Popen([sys.executable, HERE / "trainer.py", *map(str, argv)],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Networks an eighth as wide, for tests of what happens around them."""
+"""Makes networks an eighth as wide, for tests of what happens around them."""
 
 import contextlib
 import types
@@ -11,7 +11,7 @@ from lab.networks import paper
 
 
 def narrow(link):
-    """Returns a link whose numbers of maps, the multiples of 64, are divided by 8."""
+    """Returns link, but every size that is a multiple of 64 (a number of maps) divided by 8."""
     return lambda *sizes, **options: link(*(n // 8 if n % 64 == 0 else n for n in sizes), **options)
 
 
@@ -23,7 +23,7 @@ FUNCTIONS.reshape = lambda h, shape: F.reshape(h, (shape[0], -1, *shape[2:]))
 
 @contextlib.contextmanager
 def networks():
-    """Within it, all networks that are built are small."""
+    """Makes all networks small that are built within this context."""
     with contextlib.ExitStack() as stack:
         for module in dcgan, paper:
             stack.enter_context(mock.patch.multiple(module, L=LINKS, F=FUNCTIONS))

@@ -1,4 +1,4 @@
-"""What axe-core (https://github.com/dequelabs/axe-core) finds: what some could not see or use."""
+"""axe-core (https://github.com/dequelabs/axe-core) finds no barrier in any state of the pages."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Both pages: borders that can be seen, and the colours of a desktop that forces its own."""
+"""Both pages have borders that can be seen, and follow a desktop that forces its colours."""
 
 import re
 
@@ -9,7 +9,7 @@ PAGES = pytest.mark.parametrize("name", ["index.html", "play.html"])
 
 
 def luminance(colour):
-    """Of WCAG 2, from a CSS colour of three numbers up to 255."""
+    """Returns the relative luminance (WCAG 2) of a CSS colour of three numbers up to 255."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
               for c in (float(number) / 255 for number in re.findall(r"[\d.]+", colour)[:3])]
     return sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -1,4 +1,4 @@
-"""The page of a run, operated in a real browser."""
+"""The page of a run, operated in real browsers."""
 
 import json
 import time
@@ -244,7 +244,7 @@ def test_a_picture_that_is_missing_is_named(browser, run):
     browser.press("ArrowLeft", shift=True)
     browser.wait_for("document.querySelector('#samples .picture').textContent === "
                      "'The picture of epoch 0 is missing.'")
-    browser.complaints()  # some say so, too
+    browser.complaints()  # some browsers report it
     browser.press("ArrowRight")
     assert shown(browser) == "epoch-0001.png"
 

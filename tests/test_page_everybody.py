@@ -1,4 +1,4 @@
-"""The page of a run: for everybody, and what it explains."""
+"""The page of a run: phones, print, keyboard, screen readers, Japanese, and what it explains."""
 
 import os
 import re
@@ -70,7 +70,7 @@ def test_dragging_in_a_curve_selects_nothing(browser, long_run):
 def test_printed_all_charts_are_whole_and_dark_on_white(browser, run, dark):
     open_page(browser, run, dark=dark, width=1280)
     points(browser, "Losses")
-    # As the printer is told: on a sheet of A4.
+    # Applies the rules for print, on a sheet of A4.
     browser.run("""(() => {
         for (const {cssRules} of document.styleSheets) for (const rule of cssRules) {
             const media = rule.media?.mediaText;
@@ -107,7 +107,7 @@ def test_nothing_is_wider_than_the_smallest_phone(browser, run, language):
                       " node.offsetParent && node.scrollWidth > node.clientWidth + 1"
                       " && node.clientWidth).map(node => node.textContent)")
     assert cut == []
-    # A word that does not fit would be broken in the middle.
+    # In narrower cells words would break in the middle.
     assert browser.run("[...document.querySelectorAll('#numbers td + td')].every(cell => "
                        "cell.clientWidth > 70)")
 
@@ -164,7 +164,7 @@ def test_a_thousand_epochs_are_played_in_half_a_minute(browser, long_run):
     time.sleep(1)
     browser.press("Escape")
     rate = (browser.run("index") - first) / (time.monotonic() - begun)
-    assert rate > 20  # of 33, however slow the machine is in loading them
+    assert rate > 20  # 33 where pictures load at once
 
 
 @in_one

@@ -26,14 +26,14 @@ def test_while_the_run_goes_on_new_epochs_come_by_themselves(browser, run):
     assert "4 of 1000 epochs so far: newer ones appear" in browser.run("document.body.innerText")
     train_on(run, 5, of=1000)
     browser.wait_for("document.body.innerText.includes('5 of 1000 epochs so far')")
-    assert shown(browser) == "epoch-0005.png"  # who is at the end stays at the end
+    assert shown(browser) == "epoch-0005.png"  # the slider was at its end and stays there
     assert points(browser, "Losses") == [5, 5]
     browser.press("ArrowRight")
     assert shown(browser) == "epoch-0005.png"
 
 
 def test_the_trainer_tells_the_page_of_every_epoch(tmp_path, monkeypatch):
-    """Not only of those with a checkpoint; here there is none between the first and the last."""
+    """--checkpoint-every 9 leaves no checkpoint between the first and the last."""
     monkeypatch.setattr("lab.training.run.SECONDS_PER_PAGE", 0)
     told, write = [], page.write_for
 
@@ -69,7 +69,7 @@ def test_new_epochs_leave_the_reader_in_place(browser, run):
 
 @in_one
 def test_a_new_run_in_the_folder_is_shown_with_its_own_pictures(browser, run):
-    """As after --overwrite: the files' names are those of the old run."""
+    """--overwrite gives the files of a new run the names of the old run's."""
     train_on(run, 4, of=1000)
     open_page(browser, run, True)
     change_settings(run, digit=7)
@@ -138,7 +138,7 @@ def test_whether_a_run_goes_on_is_asked_of_the_folders_lock(run):
 
 
 def test_a_run_that_is_stopped_leaves_both_pages(tmp_path):
-    """As a signal stops it, after the second epoch."""
+    """SIGTERM stops it after the second epoch."""
     out, drawn = tmp_path / "run", trainer.sample_grid
 
     def draw(images, probabilities, path, **more):

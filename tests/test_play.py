@@ -1,4 +1,4 @@
-"""The page that draws: what one does there."""
+"""The page that draws: seeds, variations, morphs, saved files and links."""
 
 import shutil
 import time
@@ -55,7 +55,7 @@ def test_a_seed_in_full_width_digits_is_one(browser, zeros):
                 "(document.querySelector('#seed'))")
     assert names(browser)[0] == "12-1"
     assert browser.run("parseFloat(getComputedStyle(document.querySelector('#seed')).fontSize)"
-                       ) >= 16  # or a phone would enlarge the page
+                       ) >= 16  # below that, a phone enlarges the page
 
 
 def test_a_double_click_goes_one_level_deep(browser, zeros):
@@ -81,7 +81,7 @@ def test_a_click_makes_an_image_the_middle_of_eight_variations_and_so_on_and_bac
     assert names(browser)[0] == "0-3.30-9"
     browser.press("Escape")
     assert names(browser) == [f"0-{i}" for i in range(1, 10)]
-    browser.run("history.back()")  # the browser's own way back
+    browser.run("history.back()")  # as the browser's Back button does
     browser.wait_for("state.of === '0-3' && state.from === 9")
     assert names(browser)[0] == "0-3.30-9"
 
@@ -167,7 +167,7 @@ def test_the_browsers_way_back_stops_the_player(browser, zeros):
 def test_the_player_goes_from_one_to_the_other_and_back(browser, zeros):
     open_page(browser, zeros)
     pick(browser, 1, 2)
-    assert browser.run("state.t") == 50  # half of the way, until somebody plays it
+    assert browser.run("state.t") == 50  # half of the way, until it is played
     browser.wait_for("between.judgement")
     browser.run("window.seen = []; between.show = () => seen.push(state.t); 0")
     browser.click("#play")
@@ -259,7 +259,7 @@ def test_a_copied_link_opens_the_same_again(browser, zeros, tmp_path, clipboard)
         browser.wait_for("document.querySelector('#paste').value")
     link = browser.run("copied ?? document.querySelector('#paste').value")
     before = names(browser), pixels(browser), browser.run("state")
-    friend = tmp_path / "friend"  # who was sent the file and the end of the address
+    friend = tmp_path / "friend"  # has the file and the end of the address
     friend.mkdir()
     shutil.copy(zeros / "play.html", friend)
     open_page(browser, friend, link[link.index("#"):])

@@ -1,4 +1,4 @@
-"""The page that draws: the same z over the epochs."""
+"""The page that draws the same z with the generators of several epochs."""
 
 import shutil
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("small_networks")
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
-    """Of three epochs; the generators of 1 and 2 are kept, and as the best that of 2."""
+    """Returns a run of three epochs that kept the generators of 1 and 2; the best is that of 2."""
     folder = tmp_path_factory.mktemp("epochs") / "run"
     with small.networks():
         assert trainer.main([*TINY, "--out", str(folder)]) == 0
@@ -130,7 +130,7 @@ def test_a_page_that_was_sent_alone_has_no_slider_and_draws(browser, run, tmp_pa
     browser.wait_for("state.at === undefined")
     assert browser.run("document.querySelector('#refused').textContent") == (
         "play-0002.js is not beside this page.")
-    browser.complaints()  # that it is not there
+    browser.complaints()  # some browsers report the missing file
 
 
 @in_one

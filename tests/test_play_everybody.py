@@ -1,4 +1,4 @@
-"""The page that draws: for everybody, and what it explains."""
+"""The page that draws: phones, keyboard, screen readers, Japanese, and what it explains."""
 
 import shutil
 import time
@@ -31,7 +31,7 @@ def test_all_is_done_by_the_keyboard(browser, zeros):
         if focused == 1 and key == "ArrowRight":  # the first arrow goes to the first image
             browser.press(key)
         assert browser.run("tiles.findIndex(t => t.button === document.activeElement)") == focused
-    if browser.run("document.hasFocus()"):  # a window without a desktop around it may have none
+    if browser.run("document.hasFocus()"):  # without a desktop a window may have none
         outline = browser.run("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
     browser.press("Enter")
@@ -151,7 +151,7 @@ def test_inside_the_generator_each_layer_is_shown_and_a_number_of_z_moved(browse
     sizes = browser.run("[...document.querySelectorAll('.layer b')].map(b => b.textContent)")
     assert sizes == [f"{s} × {s}" for s in (3, 4, 6, 10, 28, 10, 6, 4, 3, 1)]
     assert browser.run("look.name") == "0-3"
-    # What a layer makes, as Chainer makes it; here dc1's.
+    # Chainer's own output of dc1.
     gen, dis, _ = open_run(zeros).networks()
     z = latent(0, 3, 100)[2:]
     with chainer.using_config("train", False), chainer.no_backprop_mode():
@@ -185,7 +185,7 @@ def test_real_or_drawn_is_a_game_with_a_score_for_both(browser, tiny_run):
             browser.click(f"#cards figure:nth-child({i + 1}) .image")
     browser.wait_for("cards.every(card => card.picture.real !== undefined)")
     found = browser.run("cards.map(card => card.picture.real)")
-    # Of D, told how many are real, those that it finds most real.
+    # D is told how many are real, and picks as many with the highest probabilities.
     picked = np.isin(np.arange(9), np.argsort(-np.array(found), kind="stable")[:sum(real)])
     judged = picked == np.array(real)
     browser.click("#answer")

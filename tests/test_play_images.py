@@ -1,4 +1,4 @@
-"""The page that draws: the same images and judgements as Python's."""
+"""The page that draws makes the images and probabilities that Python makes, and fast."""
 
 import itertools
 import time
@@ -36,7 +36,7 @@ def test_it_draws_the_numbers_that_numpy_draws(browser, zeros):
 
 @pytest.fixture(scope="session")
 def trained_zeros(tmp_path_factory):
-    """Returns the folder of pretrained/'s generator of zeros, and a discriminator."""
+    """Returns the folder of a run with pretrained/'s generator of zeros and a discriminator."""
     return make_zeros(tmp_path_factory.mktemp("trained"))
 
 
@@ -46,7 +46,7 @@ def compare_with_python(browser, folder, seeds, pixel, probability):
     for seed in seeds:
         browser.run(f"go({{seed: {seed}, from: 1}})")
         shown, real = expected(folder, latent(seed, 9, size))
-        assert np.sum(np.abs(real - 0.5) < 0.4) >= 3  # where they move fastest
+        assert np.sum(np.abs(real - 0.5) < 0.4) >= 3  # where probabilities move fastest
         assert names(browser) == [f"{seed}-{i}" for i in range(1, 10)]
         for ours, theirs in zip(all_pixels(browser), shown, strict=True):
             assert_same_image(ours, theirs, pixel)
@@ -103,7 +103,7 @@ def test_a_run_on_pictures_in_colour_ends_with_a_page_that_draws_as_python_does(
 
 @in_one
 def test_nine_images_of_28_by_28_appear_within_100_ms(browser, trained_zeros):
-    """The quickest of a few times: others may be using the processor, too."""
+    """The quickest of several attempts counts: other programs may use the processor, too."""
     open_page(browser, trained_zeros)
     assert browser.run("""(async () => {
         let best = Infinity;
@@ -129,7 +129,7 @@ def make_run_of_64(folder, maps):
 @pytest.mark.faults  # on a quiet machine
 def test_a_page_of_64_by_64_opens_within_two_seconds_and_its_morph_makes_ten_frames_a_second(
         browser, tmp_path):
-    """The quickest of a few times: others may be using the processor, too."""
+    """The quickest of several attempts counts: other programs may use the processor, too."""
     folder, opened = make_run_of_64(tmp_path / "run", "256"), []
     while not opened or (min(opened) > 2 and len(opened) < 10):
         begun = time.monotonic()
@@ -148,7 +148,7 @@ def test_a_page_of_64_by_64_opens_within_two_seconds_and_its_morph_makes_ten_fra
 @in_one
 def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_path):
     open_page(browser, make_run_of_64(tmp_path / "run", "512"))
-    # As many at a time that the page can change its mind.
+    # One image at a time, so that the page can turn to another task.
     browser.run("window.came = []; const was = arrived; arrived = (task, images) => { "
                 "if (task === 'draw') came.push([performance.now(), images.length]); "
                 "was(task, images); }; more(); 0")
@@ -159,7 +159,7 @@ def test_an_image_of_64_by_64_in_colour_appears_within_a_second(browser, tmp_pat
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_a_page_weighs_less_than_8_mb(tmp_path, size):
-    settings = {"channels": 3, "size": size, "sizes": "512"}  # the larger of --maps
+    settings = {"channels": 3, "size": size, "sizes": "512"}  # the larger choice of --maps
     both = networks_that_have_seen_images(z_dim=100, **settings)
     folder = make_run(tmp_path / "run", *both, **settings)
     sample_grid(np.random.random((9, 3, size, size)), None, folder / "real.png")

@@ -1,4 +1,4 @@
-"""The page that draws: which run it is of."""
+"""The page that draws and its run: which networks it takes, and what it does without them."""
 
 import json
 import re
@@ -27,7 +27,7 @@ from lab.runs.opened import open_run
 
 
 def test_the_page_of_a_run_and_the_page_that_draws_lead_to_each_other(browser, tiny_run):
-    assert (tiny_run / "play.html").exists()  # trainer.py has left it
+    assert (tiny_run / "play.html").exists()  # written by trainer.py
     browser.open(tiny_run / "index.html")
     browser.wait_for("document.querySelector('#samples img')?.complete")
     browser.click("#draws")
@@ -69,7 +69,7 @@ def test_a_page_that_was_sent_alone_has_no_link_to_its_run(browser, tiny_run, tm
         browser.wait_for("document.readyState === 'complete'")
         time.sleep(0.1)
         assert (browser.run("document.querySelector('#run').offsetParent") is not None) == there
-    browser.complaints()  # that it is not there
+    browser.complaints()  # some browsers report the missing file
 
 
 @in_one
@@ -106,7 +106,7 @@ def test_words_in_the_settings_are_words_and_never_commands(browser, zeros, tmp_
     (lambda path: path.write_bytes(b""), "the weights cannot be read"),
     (lambda path: np.savez(path, x=np.zeros(3)), "these are not the weights of the network"),
 ], ids=["none", "truncated", "empty", "another"])
-def test_no_generator_or_a_damaged_one_is_a_line_and_leaves_the_older_page(
+def test_no_generator_or_a_damaged_one_is_an_error_message_and_leaves_the_older_page(
         zeros, tmp_path, capsys, damage, message):
     folder = shutil.copytree(zeros, tmp_path / "run")
     damage(folder / "generator.npz")
@@ -117,7 +117,7 @@ def test_no_generator_or_a_damaged_one_is_a_line_and_leaves_the_older_page(
     assert (folder / "play.html").read_bytes() == before
 
 
-def test_a_folder_that_is_no_run_is_a_line(tmp_path):
+def test_a_folder_that_is_no_run_is_refused_and_stays_empty(tmp_path):
     with pytest.raises(FolderError, match="no run in this folder"):
         play.write(open_run(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -126,7 +126,7 @@ def test_a_folder_that_is_no_run_is_a_line(tmp_path):
 def test_the_file_holds_nothing_from_elsewhere(tiny_run):
     text = (tiny_run / "play.html").read_text(encoding="utf-16")
     parts = re.findall('class="data">(.*?)</script>', text, re.DOTALL)
-    assert max(map(len, parts)) <= 1 << 16  # in longer ones WebKit takes half a minute
+    assert max(map(len, parts)) <= 1 << 16  # with longer ones WebKit takes half a minute
     data = json.loads("".join(parts))
     assert data["networks"]["zSize"] == 10
     code = re.sub('class="data">(.*?)</script>', "", text, flags=re.DOTALL)

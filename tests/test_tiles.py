@@ -27,7 +27,7 @@ def pixels(path):
 
 
 def changed_box(a, b):
-    """Returns top, bottom, left and right of where two pictures differ."""
+    """Returns the top, bottom, left and right of the pixels in which two pictures differ."""
     rows, columns = np.nonzero((a != b).reshape(*a.shape[:2], -1).any(axis=2))
     return rows.min(), rows.max(), columns.min(), columns.max()
 
