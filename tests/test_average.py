@@ -23,14 +23,14 @@ class Network(chainer.Chain):
 
 
 def networks(module=optimizers):
-    """Returns a network, its Adam, and another network, at first that network's average."""
+    """Returns a network, its Adam, and a network for its average, which begins differently."""
     np.random.seed(0)
     network, average = Network(), Network()
     return network, module.Adam(alpha=0.01).setup(network), average
 
 
 def gradients(network, step):
-    """Makes a training step's passes, forward and back."""
+    """Runs a training step forward and back, which leaves gradients in the network."""
     x = np.random.RandomState(step).uniform(-1, 1, (6, 3, 8, 8)).astype(network.l.b.dtype)
     with F.deferred():
         y = network(x)
@@ -39,7 +39,7 @@ def gradients(network, step):
 
 
 def numbers(network):
-    """Returns all that serializers write: parameters and persistent values, copies."""
+    """Returns copies of all that serializers write: parameters and persistent values."""
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(network)
     return {key: np.array(value) for key, value in serializer.target.items()}
@@ -79,7 +79,7 @@ def test_the_weights_themselves_get_the_same_bytes_and_so_does_a_second_average(
 
 
 def test_an_average_of_weights_that_stand_still_stands_still():
-    """However near decay is to 1: its rounding is no drift."""
+    """Rounding makes no drift, however near decay is to 1."""
     network, adam, _ = networks()
     average = network.copy(mode="copy")
     for param in network.params():

@@ -1,4 +1,4 @@
-"""functions.grad, which walks the graph itself, against Chainer's grad, byte by byte."""
+"""Compares functions.grad, which walks the graph itself, with Chainer's grad, byte by byte."""
 
 import inspect
 
@@ -12,7 +12,7 @@ from chainer_cpu import links as L
 
 
 class Counter(chainer.FunctionHook):
-    """Sees every backward pass of a function."""
+    """Counts the backward passes of functions."""
 
     seen = 0
 
@@ -22,7 +22,7 @@ class Counter(chainer.FunctionHook):
 
 @pytest.fixture
 def losses():
-    """Returns the losses of the post's two networks, and these."""
+    """Returns (loss, network) of the post's generator, and of its discriminator."""
     np.random.seed(0)
     gen, dis = dcgan.Generator(z_dim=6), dcgan.Discriminator()
     y_fake = dis(gen(np.random.rand(5, 6).astype(np.float32)))
@@ -49,7 +49,10 @@ def test_no_gradient_is_made_between_a_normalization_and_its_relu(monkeypatch):
 
 
 def both(function, wanted):
-    """Returns what grad and Chainer's grad say of a function of x through a normalization."""
+    """Returns the gradients of function(h), h a normalization, by F.grad and by Chainer's grad.
+
+    wanted: the names of what they are taken with respect to, of x, gamma, beta and h.
+    """
     results = []
     for grad in (F.grad, chainer.grad):
         x = chainer.Variable(np.random.RandomState(0).randn(6, 3, 2, 2).astype(np.float32))

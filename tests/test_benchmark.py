@@ -1,4 +1,4 @@
-"""make bench: its contenders compute the same, and it counts what an update needs."""
+"""make bench: its contenders compute the same, and it counts the arithmetic of an update."""
 
 import platform
 import sys
@@ -24,13 +24,13 @@ def data(tmp_path_factory):
 
 
 def versions(data, **options):
-    """Returns the words in which a contender of ours says what it computes with."""
+    """Returns what our contender says that it computes with, {name: text}."""
     with Contender("ours", [sys.executable, str(HERE / "on_chainer.py")], **options) as contender:
         return contender.ask("load", data)["versions"]
 
 
 def test_no_contender_is_held_back_but_all_by_avx2(data, monkeypatch):
-    """OpenBLAS and Numba read it once, when they are loaded."""
+    """OpenBLAS and Numba read these variables once, when they are loaded."""
     plain = versions(data)
     for variable, value in (("OPENBLAS_CORETYPE", "Prescott"), ("OPENBLAS_NUM_THREADS", "1"),
                             ("NUMBA_CPU_NAME", "nehalem")):
@@ -68,9 +68,9 @@ def test_the_arithmetic_counted_is_that_of_the_networks(size, channels):
             x, np.ones((1, 1, *layer.W.shape[2:]), np.float32), stride=layer.stride, pad=layer.pad)
         products.append(float(taps.array.sum()) * layer.W.shape[0] * layer.W.shape[1])
         x = np.ones_like(taps.array)
-    # Each is one of G's (forward, and the gradients of its input and its weights) and one of D's
-    # (forward twice, its weights' gradient twice, its input's three times, but for real and
-    # generated images when D is updated).
+    # Each layer of D mirrors one of G. G's is run three times: forward, and for the gradients of
+    # its input and of its weights. D's is run seven times: twice forward, twice for the gradient of
+    # its weights, three times for that of its input (the first layer: only when G is updated).
     multiplications = sum((3 + 7) * n for n in products) - 2 * products[0]
     multiplications += 2 * gen.l1.W.size + 7 * dis.l1.W.size
     assert gigaflop(size, channels) == pytest.approx(2e-9 * multiplications, rel=1e-12)
@@ -93,6 +93,6 @@ def test_stock_chainer_in_our_loop_and_in_the_authors_computes_our_losses(data):
 
 
 def test_matrices_are_multiplied_in_a_process_of_their_own():
-    """Their 100 MB once counted as ours."""
+    """Their 100 MB once counted as the memory of our contender."""
     with Contender("sgemm", MATRICES) as contender:
         assert contender.ask("sgemm") > 0

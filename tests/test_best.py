@@ -15,7 +15,7 @@ from lab.training.run import Run
 
 SETTINGS = ["--data", "digits", "--batch-size", "89", "--z-dim", "4", "--quality-every", "2",
             "--checkpoint-every", "1"]
-# By epoch. The third is measured only where it is the last.
+# {epoch: distance}. Epoch 3 is measured only where it is the last.
 DISTANCES = {0: 9, 2: 5, 3: 4, 4: 6, 6: 4.5}
 
 pytestmark = pytest.mark.usefixtures("small_networks")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("small_networks")
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):
-    """Makes every measurement return DISTANCES."""
+    """Makes every measurement return the distance of its epoch in DISTANCES."""
     measure, of_judge, at = Run.measure, Judge.measure, []
 
     def run_measures(run):
@@ -115,5 +115,5 @@ def test_a_checkpoint_from_before_there_was_a_best_epoch_goes_on(cli, tmp_path):
     arrays, meta = checkpoint.read(checkpoint.paths(folder)[0])
     checkpoint.write(folder, 2, {name: array for name, array in arrays.items()
                                  if not name.startswith("best/")}, meta)
-    assert cli("--resume", "--epochs", "4")[0] == 0  # of epoch 2, which is at hand
+    assert cli("--resume", "--epochs", "4")[0] == 0  # the checkpoint has epoch 2's
     assert open_run(folder).networks(epoch="best").epoch == 2

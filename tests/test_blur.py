@@ -15,7 +15,7 @@ def images(n=6, channels=1, size=28):
 
 
 def blurred(x, deviation):
-    """SciPy's, which goes on beyond an edge with its pixels, too."""
+    """Blurs x by SciPy, which repeats the pixels of an edge beyond it, as ours does."""
     for axis in 2, 3:
         x = gaussian_filter1d(x.astype(np.float64), deviation, axis=axis, mode="nearest",
                               truncate=6)
@@ -34,7 +34,7 @@ def test_it_is_a_gaussian_blur(channels, size, deviation):
 
 
 def test_gradients_pass_it():
-    """A blur is linear: gy times the blur of x is x times the gradient that comes back of gy."""
+    """A blur is linear: the sum of gy times y is that of gx times x."""
     x, gy = chainer.Variable(images()), images()[::-1].copy()
     y = blur(x, 1.5)
     y.grad = gy

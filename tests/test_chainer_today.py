@@ -1,4 +1,4 @@
-"""The examples of docs/chainer-today.md: they run, on ours and on stock Chainer to the same end."""
+"""The examples of docs/chainer-today.md run, and stock Chainer gives the same results."""
 
 import importlib
 import re
@@ -15,7 +15,7 @@ TEXT = (Path(__file__).resolve().parents[1] / "docs" / "chainer-today.md").read_
 EXAMPLES = dict(re.findall(r"^### (.*?)\n+```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
 OURS = re.compile(r"^from chainer_cpu import (functions as F|links as L|optimizers)$", re.MULTILINE)
 
-# Of each example: whether its result is what the document says.
+# Tells for each example whether its result is what the document says.
 RIGHT = {
     "A classifier, with Chainer's trainer": lambda loss, accuracy: accuracy > 0.85,
     "A convolutional network, with its own loop": lambda loss, accuracy: accuracy > 0.8,
@@ -25,7 +25,7 @@ RIGHT = {
 
 
 def run(code, folder):
-    """Returns what an example calls its result, and the modules of the functions it called."""
+    """Returns the variable result of an example, and the packages of the functions it called."""
     modules = set()
 
     class Hook(chainer.FunctionHook):

@@ -1,4 +1,4 @@
-"""The measuring of the report: what studies/chance.py keeps, and that it can be stopped."""
+"""studies/chance.py, which measures for the report, can be stopped and goes on."""
 
 from studies.chance import main
 

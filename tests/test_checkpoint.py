@@ -31,7 +31,7 @@ def write(folder, epoch, value=1.0, iteration=0):
 
 
 def rewrite(path, change):
-    """Changes the contents and signs them again, as a well-meaning editor would."""
+    """Changes the contents of a checkpoint by change(contents), with a valid checksum."""
     with np.load(path) as file:
         contents = {name: file[name] for name in file.files}
     del contents["sha256"]
@@ -67,7 +67,7 @@ def test_the_two_newest_are_kept(tmp_path):
 
 
 def test_two_processes_that_write_a_file_at_once_leave_it_whole(tmp_path, monkeypatch):
-    """plot.py page beside the run that writes its page itself."""
+    """plot.py page may write beside a run that writes its page itself."""
     path = tmp_path / "index.js"
 
     def slow(file):
@@ -128,7 +128,7 @@ def test_a_log_that_others_hold_for_a_moment_gets_its_row(tmp_path, monkeypatch)
 
 def test_the_newest_is_the_one_with_the_most_epochs_inside(tmp_path):
     write(tmp_path, 20, value=20)
-    write(tmp_path, 10, value=10)  # written later, as after copying a folder about
+    write(tmp_path, 10, value=10)  # written later, as by a copy of the folder
     found, about = checkpoint.read_newest(tmp_path, pytest.fail)
     assert about["epoch"] == 20 and found["w"][0, 0] == 20
 

@@ -72,7 +72,7 @@ def test_the_log_holds_the_mean_losses_of_the_loop(tiny_run):
 
 
 def stock_generator(z_dim):
-    """Returns a network of Chainer's own links, with the post's names."""
+    """Returns a generator of Chainer's own links, with the post's names."""
     L = chainer.links
     net = chainer.Chain()
     with net.init_scope():
@@ -129,7 +129,7 @@ def test_it_says_what_it_does_before_while_and_after(cli):
 @pytest.mark.parametrize("columns, shown", [
     (79, "loss G 5.110 D 0.0165, 147/s"), (60, "loss G 5.110 D 0.0165"), (45, None)])
 def test_a_narrow_bar_still_says_which_loss_is_which(columns, shown):
-    """Or it leaves both losses out."""
+    """Where there is no room for both losses, it leaves both out."""
     bar = Console("trainer.py").bar(1000, 12, "epoch")
     bar.details, bar.ncols = words.progress(5.11, 0.0165, 147), columns
     text = str(bar)
@@ -378,7 +378,7 @@ def test_an_epoch_resumed_in_its_midst_is_not_called_faster_than_it_was(
     assert [float(row["seconds"]) for row in rows(tmp_path / "result")] == [2]
 
 
-# -- Windows, as far as it can be had elsewhere --------------------------------------------------
+# -- what Windows does, on any system ------------------------------------------------------------
 
 def test_a_lock_that_nobody_may_write_to_holds_all_the_same(small_cli, tmp_path, monkeypatch):
     """Windows refuses a second handle what a first one has locked."""
@@ -411,7 +411,7 @@ def test_a_page_that_is_being_read_does_not_end_the_run(small_cli, tmp_path, mon
 
 
 def test_files_that_others_hold_for_a_moment_go_when_they_must(small_cli, tmp_path, monkeypatch):
-    """Of a finished run that goes on: its networks; then of one that is discarded: all."""
+    """A finished run that goes on deletes its networks; one that is discarded, all its files."""
     def unlink(path, **named):
         if path not in held:
             held.append(path)
@@ -478,7 +478,7 @@ def test_the_version_is_a_number_and_where_there_is_git_the_commit(cli, tmp_path
 
 
 def test_the_script_itself_runs_and_ends_with_zero(tmp_path):
-    """The one test in which Python starts trainer.py, from another folder, under the C locale."""
+    """Python starts trainer.py from another folder, under the C locale."""
     done = subprocess.run([sys.executable, HERE / "trainer.py", *TINY, "--epochs", "1"],
                           cwd=tmp_path, capture_output=True, timeout=120,
                           env={"LANG": "C", "PATH": "/usr/bin"})

@@ -1,4 +1,4 @@
-"""Compiled code: made once, kept on the disk, told of before; interrupted at any time."""
+"""Compiling is announced, done once, kept on the disk, and can be interrupted at any time."""
 
 import ctypes
 import errno
@@ -25,7 +25,7 @@ def _double(x):
 
 
 def use():
-    """Compiles a little function, as a process would that has just begun. Whether it was told."""
+    """Compiles a small function as a new process does. Returns whether this was announced."""
     told = []
     with chainer_cpu.before_compiling(lambda: told.append(True)):
         double = _compile.compiled(types.int64(types.int64))(_double)
@@ -35,7 +35,7 @@ def use():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """Returns the folder in which compiled code is kept: here, an empty one."""
+    """Keeps compiled code in an empty folder. Returns the folder."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     _compile._warn.cache_clear()
     return tmp_path
@@ -47,7 +47,7 @@ def test_what_is_compiled_is_told_once_and_found_by_the_next(cache):
 
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 def test_broken_files_are_made_anew_with_one_warning(cache, suffix):
-    """As a power cut leaves them: each in another way."""
+    """A power cut leaves files empty, cut short or full of zeros."""
     use()
     with pytest.warns(CacheWarning, match="broken, and is made anew") as caught:
         for broken in b"", None, bytes(1000):
@@ -82,7 +82,7 @@ def test_code_is_compiled_anew_when_any_file_of_the_package_has_changed(cache, m
 
 
 def test_without_a_home_no_folder_is_made_and_code_is_not_kept(monkeypatch, tmp_path):
-    """As for a container's user without an entry, in a folder that cannot be written to."""
+    """A container's user may have no home, in a folder that cannot be written to."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_compile.os.path, "expanduser", lambda path: path)
     monkeypatch.setattr(numba.core.caching.InTreeCacheLocator, "ensure_cache_path", fail)
@@ -128,7 +128,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to one process on Windows")
 def test_an_interrupt_while_compiling_stops_within_two_seconds(tmp_path):
-    """Of this process's own time: the machine may be busy."""
+    """The time of the process itself counts: the machine may be busy."""
     with subprocess.Popen(
             [sys.executable, "-c", INTERRUPTED], cwd=ROOT, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,

@@ -1,4 +1,4 @@
-"""Convolution, deconvolution and linear in the corners: what Chainer does there, they do."""
+"""Convolution, deconvolution and linear do what Chainer does in corner cases, too."""
 
 import functools
 import os
@@ -36,7 +36,7 @@ def deconvolve(m, **options):
 @pytest.mark.parametrize("function", [
     lambda m, x: m.batch_normalization(x, *np.ones((2, 3), np.float32)),
     lambda m, x: m.relu(x)], ids=["batch normalization", "relu"])
-def test_variables_in_cudnns_layout_are_chainers_own_business(function):
+def test_variables_in_cudnns_layout_are_left_to_chainer(function):
     found = []
     for module in (F, stock):
         y = function(module, chainer.as_variable(X).as_layout("CUDNN_CHANNEL_LAST_X"))
@@ -88,7 +88,7 @@ def test_what_chainer_takes_is_taken(options):
 
 
 def test_the_first_convolution_of_a_large_map_does_not_wait_for_its_table():
-    """Half a million places where pixel and tap meet; in loops of Python, over half a second."""
+    """Loops of Python took over half a second for its half a million pairs of pixel and tap."""
     begin = time.process_time()
     _convolution._taps.__wrapped__(1, (224, 224), (224, 224), (3, 3), (1, 1), (1, 1))
     assert time.process_time() - begin < 0.3
@@ -117,7 +117,7 @@ def test_tables_and_freed_memory_are_kept_up_to_a_number_of_bytes(monkeypatch):
 
 @pytest.mark.parametrize("channels, products", [(1, 1), (3, 1), (64, 31 * 31 * 4)])
 def test_few_channels_under_a_filter_are_one_product(channels, products, monkeypatch):
-    """Overlapping or not; more channels are a product per pixel and tap that lie on the map."""
+    """More channels are a product for each pair of pixel and tap on the map."""
     made = []
     monkeypatch.setattr(_linear, "run", lambda kernel, *others, run=_linear.run: (
         made.append(len(others[3].x_index)), run(kernel, *others)))
@@ -131,7 +131,7 @@ def test_few_channels_under_a_filter_are_one_product(channels, products, monkeyp
     lambda x, W, b: F.convolution_2d(x[:, :3], W[:, :48].reshape(16, 3, 4, 4), b, 2),
     lambda x, W, b: F.linear(x[:, :12], W, b)], ids=["convolution", "few channels", "linear"])
 def test_more_threads_take_no_more_memory(function, monkeypatch):
-    """Gradients of weights once had a copy for each."""
+    """Each thread once had a copy of the weights' gradients."""
     found = []
     for threads in ("1", "8"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -158,7 +158,7 @@ def recorded(sizes, shape, dtype, empty=_memory.empty):
     (35, 16, 1100)])
 def test_wide_layers_have_chainers_values_however_their_products_are_made(
         rows, big, small, small_products, monkeypatch):
-    """Whole, by columns where they lie, or by columns laid together: by rows and by the BLAS."""
+    """They are made whole, by columns in place or by columns side by side, by rows or by BLAS."""
     monkeypatch.setattr(_linear, "_has_small_products", lambda: small_products)
     W = random(small, big, 2, 2, seed=1)
     for name, x in (("convolution_2d", random(rows, big, 4, 4)),
@@ -190,7 +190,7 @@ print(seconds(0), seconds(8), *(library.get("architecture") for library in _blas
 
 
 def test_two_rows_are_not_what_a_blas_copies_all_weights_for():
-    """With AVX2 alone a step at batch 2 took 29 ms of one thread for that, and takes 13."""
+    """With AVX2 alone, a step at batch 2 took one thread 29 ms by the BLAS, and takes 13."""
     done = subprocess.run(
         [sys.executable, "-c", TWO_ROWS], cwd=ROOT, capture_output=True, text=True, check=True,
         env={**os.environ, "OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "1"})

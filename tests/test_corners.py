@@ -1,4 +1,4 @@
-"""Chainer's promises in the corners: normalization, activations, Adam, threads."""
+"""Normalization, activations, Adam and threads keep Chainer's promises in corner cases."""
 
 import copy
 import os
@@ -136,7 +136,7 @@ def test_a_hook_may_change_gradients():
 
 
 class Recorder(chainer.FunctionHook):
-    """Keeps what functions are given."""
+    """Keeps copies of the inputs of functions."""
 
     def added(self, _):
         self.seen = []
@@ -256,7 +256,7 @@ def test_no_kernel_is_given_an_array_that_it_would_misread(second):
 
 @pytest.mark.parametrize("threads", [4, 8])
 def test_the_bytes_for_a_number_of_threads_are_always_the_same(threads, monkeypatch):
-    """More threads than cores, in an order that nobody knows: shares have outputs of their own."""
+    """Threads may outnumber cores and end in any order: each share has an output of its own."""
     monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
 
     def network(x, W, V):
@@ -285,7 +285,7 @@ def test_time_in_kernels_is_counted():
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_helpers_that_have_fallen_asleep_wake_up(threads, monkeypatch):
-    """And a caller does not wait for those who have not: each of these is right, at every pause."""
+    """The values are right after every pause, whether the helpers sleep by then or not."""
     monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
     x = random(300, 1000)
     for pause in (0, 1e-5, 1e-4, 2e-4, 3e-4, 1e-3) * 20:
@@ -294,7 +294,7 @@ def test_helpers_that_have_fallen_asleep_wake_up(threads, monkeypatch):
 
 
 def test_garbage_may_be_collected_in_the_midst_of_the_bookkeeping(monkeypatch):
-    """Between a dictionary's iter() and next(), as the collector did once in a while on 3.13."""
+    """Python 3.13 sometimes collected between iter() and next() of a dictionary."""
     garbage = []
 
     def iterator(original):
@@ -313,7 +313,7 @@ def test_garbage_may_be_collected_in_the_midst_of_the_bookkeeping(monkeypatch):
     def full(*sizes):
         return [_memory.empty((size,), np.uint8) for size in sizes]
 
-    # A memory of its own, in which a new size gives up old ones: it goes through them for that.
+    # A memory of its own, in which a new size frees old ones: for that it walks through _free.
     for name, value in (("_free", Collected()), ("_freed_at", {}), ("_free_bytes", 0),
                         ("_PATIENCE", -1)):
         monkeypatch.setattr(_memory, name, value)
@@ -348,7 +348,7 @@ def test_links_of_a_channel_last_compute_mode_are_made_as_chainers(name):
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 def test_images_are_resized(mode):
-    """Chainer's own function reads a name that NumPy has no more."""
+    """Chainer's own function reads a name that NumPy no longer has."""
     x = np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2)
     y = F.resize_images(x, (3, 3), mode=mode, align_corners=True).array
     assert y[0, 0, ::2, ::2].tolist() == [[0, 1], [2, 3]]

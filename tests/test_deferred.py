@@ -1,4 +1,4 @@
-"""Fast functions that wait for each other: the same values, in fewer calls of compiled code."""
+"""Fast functions that are deferred have the same values, in fewer calls of compiled code."""
 
 import copy
 import threading
@@ -18,7 +18,7 @@ def random(*shape, seed=0):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Lists how many kernels each call of compiled code runs."""
+    """Returns a list that gets the number of kernels of each call of compiled code."""
     numbers, lead = [], _threads.lead
     monkeypatch.setattr(_threads, "lead",
                         lambda *args: (numbers.append(args[4]), lead(*args)))
@@ -46,7 +46,7 @@ def test_a_step_has_the_same_bytes_whether_its_kernels_wait_or_not(batch, calls,
 
 
 def test_a_step_comes_back_to_python_a_few_times_only(calls):
-    """Forward; and for either network back, the look at its gradients, its update."""
+    """It does after forward passes and, for each network, after backward, check and update."""
     trained(12, steps=1)
     assert len(calls) == 8 and sum(calls) > 100
 
@@ -139,7 +139,7 @@ def test_memory_that_a_waiting_kernel_needs_goes_to_no_other_thread():
 
 
 def test_the_stock_functions_take_part():
-    """A network of others' functions, dropout's random numbers included."""
+    """The network mixes Chainer's own functions with ours; dropout draws the same numbers."""
     x, found = random(40, 6), []
     for context in (F.deferred, chainer.no_backprop_mode):
         np.random.seed(1)

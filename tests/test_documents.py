@@ -23,7 +23,7 @@ FILES = [path for folder in (".", "lab/*", "chainer_cpu", "benchmarks", "studies
 
 
 def anchors(document):
-    """Returns the names that a heading can be linked to by, as GitHub makes them."""
+    """Returns the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -46,14 +46,14 @@ def test_a_readme_is_read_in_five_minutes(readme):
 
 
 def test_no_line_of_the_japanese_readme_breaks_between_two_words():
-    """GitHub shows a break as a blank, which Japanese has not."""
+    """GitHub shows a line's end as a blank, which Japanese does not have."""
     text = re.sub(r"```.*?```", "", READMES[1].read_text(encoding="utf-8"), flags=re.DOTALL)
     assert not re.findall(r"[^\x00-\xff]\n[^\x00-\xff\n]", text)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_and_pictures_lead_somewhere(document):
-    # Of the web only the form is looked at: tests reach no network.
+    # Links into the web are not tried: tests reach no network.
     for target in re.findall(r"\]\((?!https://)([^)]+)\)", document.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         linked = (document.parent / path).resolve() if path else document
@@ -67,7 +67,7 @@ def test_both_readmes_have_the_same_commands_and_figures():
         text = readme.read_text(encoding="utf-8")
         commands = [re.split(r"\s{3,}", line.strip())[0] for line in text.splitlines()
                     if line.startswith("    ")]
-        # Words may be numbers in one language and not in the other; measured figures are not words.
+        # Only numbers with a decimal point: a whole number may be a word in the other language.
         figures = [re.findall(r"\d+[.,]\d+", line) for line in text.splitlines()
                    if line.startswith("|")]
         return commands, [row for row in figures if row]
@@ -82,7 +82,7 @@ def test_every_command_can_be_pasted_into_a_shell(readme):
              if line.startswith("    ")]
     assert len(lines) > 10
     subprocess.run(["sh", "-n"], input="\n".join(lines), text=True, check=True)
-    # All but the commands is a comment.
+    # Every line begins with one of these commands.
     words = {"make", "python", ".venv/bin/python", "source", "git", "pip", "mpiexec"}
     assert {line.split()[0] for line in lines} <= words
 
@@ -112,7 +112,7 @@ def test_every_fault_of_the_table_names_tests_that_exist():
     assert [int(row.split("|")[1]) for row in rows] == list(range(1, len(rows) + 1))
     for row in rows:
         cell = row.split("|")[4]
-        # "`test_a.py`: name, another; long: `test_b.py`: name"; a file alone is all about the row.
+        # "`test_a.py`: name, another; long: `test_b.py`: name". A file alone: all its tests.
         _, *parts = re.split(r"`(test_\w+\.py)`", cell)
         assert parts or re.fullmatch(r" as \d+ ", cell), row
         for file, words in zip(parts[::2], parts[1::2], strict=True):

@@ -44,7 +44,7 @@ def argv(folder):
 
 @pytest.fixture(scope="module")
 def golden(small_networks, tmp_path_factory):
-    """Returns a run without a fault, and a record of its calls."""
+    """Returns the result() of a run without a fault, and the names of its calls that write."""
     folder = tmp_path_factory.mktemp("golden")
     # Once in this process: what is compiled and loaded here need not be in each fork.
     assert trainer.main([str(part) for part in argv(folder / "warm")]) == 0
@@ -57,7 +57,10 @@ def golden(small_networks, tmp_path_factory):
 
 
 def chosen(calls, every):
-    """Numbers of calls: all but writes; of each file's writes the first, last and every n-th."""
+    """Returns the numbers of all calls that are no writes, and of some writes to each file.
+
+    These are the first, the last and every `every`-th.
+    """
     numbers = []
     for n, name in enumerate(calls, 1):
         place = [m for m, other in enumerate(calls, 1) if other == name].index(n)
@@ -92,7 +95,7 @@ def crash_at(n, spoil, folder, golden):
 
 
 def one_of_each_kind(calls):
-    """Returns the last call of each kind on each kind of file: a dozen."""
+    """Returns the numbers of the last call of each kind on each kind of file."""
     kinds = {}
     for n, name in enumerate(calls, 1):
         kind, file = name.split()
@@ -103,7 +106,7 @@ def one_of_each_kind(calls):
 @pytest.mark.parametrize("first, spoil", [(0, "kill"), (1, "ENOSPC"), (2, "EROFS")])
 def test_a_run_that_breaks_off_at_a_call_of_some_kind_is_resumed_exactly(golden, tmp_path, first,
                                                                          spoil):
-    """A third of the kinds, each in one way; make test-faults takes every call."""
+    """Takes a third of the kinds, each in one way; make test-faults takes every call."""
     files, calls = golden
     for n in one_of_each_kind(calls)[3 * first + 1::9]:
         crash_at(n, spoil, tmp_path / str(n), files)
@@ -249,7 +252,7 @@ def test_impatient_ctrl_c_leaves_at_once_with_the_last_checkpoint_intact(golden,
 
 
 def test_stopped_after_every_single_iteration_and_resumed(golden, tmp_path):
-    """Mid-epoch, an epoch's last batch, the first of the next, the very first, the very last."""
+    """An epoch has two iterations: the run stops in the midst and at the end of epochs."""
     folder = tmp_path / "run"
     stop = send_at(trainer.Trainer, "update", [signal.SIGTERM])
     codes = [call(argv(folder), stop)]
@@ -300,7 +303,7 @@ def original(golden, tmp_path_factory):
 
 @pytest.fixture
 def stopped(original, tmp_path):
-    """A run stopped after its first epoch, with checkpoints of epochs 0 and 1."""
+    """Returns a copy of original."""
     return shutil.copytree(original, tmp_path / "run")
 
 
@@ -463,7 +466,7 @@ def test_another_version_of_the_project_is_one_warning(golden, stopped, tmp_path
 
 def test_a_checkpoint_of_before_there_were_versions_goes_on_to_the_same_bytes(golden, stopped,
                                                                              tmp_path):
-    """What a checkpoint of November 2026 did not say: size, processes, version, columns."""
+    """Such a checkpoint names no size, processes, version or columns."""
     def older(arrays, meta):
         arrays["quality"] = arrays["quality"][:, :7]  # without the distance of the other weights
         del meta["project"], meta["columns"]
@@ -680,7 +683,7 @@ def test_the_script_piped_into_head_ends_well(tmp_path):
 
 @pytest.mark.faults
 def test_memory_files_threads_and_time_stay_flat_over_a_thousand_epochs(tmp_path):
-    """The loop, log, pictures and checkpoints of 1000 epochs, with the arithmetic left out."""
+    """Runs the loop, log, pictures and checkpoints of 1000 epochs, without the arithmetic."""
     seen = []
 
     def cheap():

@@ -1,4 +1,4 @@
-"""The quality figures, on samples for which one knows what they should be."""
+"""The figures of quality, of samples for which one knows what they should be."""
 
 import itertools
 import time
@@ -18,7 +18,7 @@ FIGURES = of_quality.columns(0)[1:]
 
 
 def rings(n, seed):
-    """Draws n rings of various widths, heights and strokes: zeros, as many as one likes."""
+    """Returns images of n rings of random widths, heights and strokes, which pass for zeros."""
     random = np.random.RandomState(seed)
     rx, ry, width, x, y = random.uniform(
         [4, 6, 1, 12, 12], [8, 10, 2.5, 15, 15], (n, 5)).T[:, :, None, None]
@@ -237,7 +237,7 @@ def test_blank_and_huge_samples_are_measured(judge):
 
 
 def test_measuring_6903_images_takes_less_than_a_second():
-    """Of processor time, because other programs may be running; it is one thread's."""
+    """Processor time counts, because other programs may be running; one thread measures."""
     x = np.concatenate([rings(6903, seed=0), noise(3000)])
     labels = np.r_[np.zeros(6903, int), np.ones(3000, int)]
     judge, samples = Judge(x, labels, 0), rings(1000, seed=1)

@@ -1,4 +1,4 @@
-"""From Python: fit() trains on, shows its losses, and keeps them when it is interrupted."""
+"""Trainer.fit() trains on at every call, shows its losses, and keeps them when interrupted."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_function_is_called_after_every_epoch():
 
 @pytest.fixture
 def interruptible():
-    """Sets SIGINT's handler: in the background of some shells it is ignored."""
+    """Sets the default handler of SIGINT, which some shells ignore in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -28,7 +28,10 @@ def plain(color, size=(40, 40)):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Returns a folder that holds one blue picture, the first in order; save() adds others."""
+    """Returns save(picture, name), which adds to a folder that has a blue picture, the first.
+
+    save.read() reads the folder, uint8 (n, channels, size, size).
+    """
     def save(picture, name, **options):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +45,7 @@ def pictures(tmp_path):
 
 
 def color(square):
-    """Returns the colour of a square that has but one, within what JPEG makes of it."""
+    """Returns the colour of a square of one colour, to within 2, as JPEG keeps it."""
     assert np.ptp(square.reshape(3, -1).astype(int), axis=1).max() <= 2
     return tuple(square.reshape(3, -1).mean(axis=1).round().astype(int).tolist())
 
@@ -80,7 +83,7 @@ def test_large_pictures_are_scaled_down_by_area(pictures, factor):
 
 
 def test_a_large_jpeg_is_what_decoding_all_of_it_gives(pictures):
-    """It is decoded at a fraction of its size, which must not show."""
+    """A JPEG is decoded at a fraction of its size, which must not show."""
     rough = np.random.RandomState(0).randint(0, 256, (12, 12, 3), np.uint8)
     picture = Image.fromarray(rough).resize((960, 720), Image.Resampling.BICUBIC)
     path = pictures(picture, "1.jpg", quality=95)
@@ -96,7 +99,7 @@ def test_small_pictures_are_enlarged(pictures, shape):
     assert color(pictures.read()[1]) == (10, 20, 30)
 
 
-# EXIF: at which side of the scene the file's first row is, and its first column.
+# {orientation in EXIF: the sides of the scene at which the file's first row and column are}.
 SIDES = {1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
          5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom")}
 
@@ -162,7 +165,7 @@ def test_grey_of_one_and_of_sixteen_bits(pictures, kind):
 
 
 def png(width, height, depth, kind, data, *chunks):
-    """Returns a PNG by hand, of what Pillow cannot write."""
+    """Returns the bytes of a PNG, for kinds that Pillow cannot write."""
     def chunk(name, data):
         return (struct.pack(">I", len(data)) + name + data
                 + struct.pack(">I", zlib.crc32(name + data)))
@@ -214,7 +217,7 @@ def drawings(path, kind, **options):
 
 @pytest.mark.parametrize("kind", ("png", "jpg", "webp", "avif"))
 def test_grey_drawings_are_grey_in_every_kind_of_file(tmp_path, kind):
-    """Lossy WebP keeps the three channels only to 1 of 255."""
+    """Lossy WebP lets the three channels of grey differ by 1 of 255."""
     expected = drawings(tmp_path, kind)
     x = folder.read(tmp_path, 40).pixels
     assert x.shape == (2, 1, 40, 40)
@@ -234,7 +237,7 @@ def profile_of_p3():
 
 
 def profile_of_black_ink():
-    """An ICC profile of a CMYK in which no ink but black is seen: a table with two steps an ink."""
+    """Returns an ICC profile of CMYK, a table with two steps an ink: only black ink is seen."""
     ramp, white, black = bytes(range(256)), bytes((255, 128, 128)), bytes((0, 128, 128))
     one = 65536
     table = (b"mft1" + bytes(4) + bytes((4, 3, 2, 0))
@@ -321,7 +324,7 @@ def test_other_files_are_passed_over_silently(pictures):
 
 @pytest.mark.parametrize("first, then", (("NFC", "NFD"), ("NFD", "NFC")))
 def test_names_in_both_forms_of_unicode_are_the_same_images(tmp_path, monkeypatch, first, then):
-    """A Mac writes the second. Byte by byte é is before z in one form and after it in the other."""
+    """A Mac writes NFD. By its bytes, é comes before z in one form and after it in the other."""
     monkeypatch.chdir(tmp_path)
     images = []
     for form in first, then:
@@ -331,7 +334,7 @@ def test_names_in_both_forms_of_unicode_are_the_same_images(tmp_path, monkeypatc
             plain((50 * i, 90, 120)).save(path / unicodedata.normalize(form, name))
         images.append(source.load(unicodedata.normalize(then, f"{form} Bühne"), SIZE))
     assert images[0].fingerprint == images[1].fingerprint
-    assert images[0].pixels[:, 0, 0, 0].tolist() == [0, 50, 100, 150]  # that of the bytes in NFC
+    assert images[0].pixels[:, 0, 0, 0].tolist() == [0, 50, 100, 150]  # as sorted in NFC
 
 
 def test_a_folder_in_a_folder_is_found_in_either_form(tmp_path):
@@ -421,7 +424,7 @@ def test_a_link_to_other_pictures_is_followed_once(pictures, tmp_path_factory):
 
 
 def broken(path):
-    """Returns ways for a picture not to be one: {name: what to do to a path}."""
+    """Returns {name: function that writes at path what cannot be read as a picture}."""
     whole = path.parent / "whole.jpg"
     noise = np.random.RandomState(0).randint(0, 256, (40, 40, 3), np.uint8)
     Image.fromarray(noise).save(whole)

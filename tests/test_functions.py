@@ -1,4 +1,4 @@
-"""The fast functions against Chainer's own, and against numerical derivatives."""
+"""Compares the fast functions with Chainer's own, and with numerical derivatives."""
 
 import functools
 
@@ -12,7 +12,7 @@ from chainer_cpu import functions as F
 
 stock = chainer.functions
 
-# The post's layers, the comments' other dc2 and dc3, and shapes that are nobody's:
+# The post's layers, dc2 and dc3 of its comments, and shapes of neither:
 # (batch, channels in, channels out, map in, ksize, stride, pad) of a deconvolution. The convolution
 # is tested on the mirrored shapes.
 LAYERS = {
@@ -36,7 +36,7 @@ def random(*shape, dtype=np.float32, seed=0):
 
 
 def assert_close(actual, expected, tolerance=1e-5):
-    """Asserts equality to 1e-5 of the largest value: what float32 can promise of a sum."""
+    """Asserts equality to tolerance times the largest value: float32 can promise 1e-5 of a sum."""
     assert actual.dtype == expected.dtype and actual.shape == expected.shape
     np.testing.assert_allclose(actual, expected, rtol=0,
                                atol=tolerance * max(1e-3, np.abs(expected).max()))
@@ -81,7 +81,7 @@ def tanh(m, x):
 
 @functools.cache
 def cases(dtype=np.float32):
-    """name -> (inputs, function of (module, *inputs)), one for every fast function and shape."""
+    """Returns {name: (inputs, function of (module, *inputs))} of all fast functions and shapes."""
     found = {}
     for name in LAYERS:
         for is_convolution in (False, True):
@@ -114,7 +114,10 @@ NAMES = list(cases())
 
 
 def results(module, function, inputs, indexes=None, order=None):
-    """The output, and the gradients of a weighted sum of it with respect to some of the inputs."""
+    """Returns the output, and the gradients of a weighted sum of it for the inputs at indexes.
+
+    order(x) lays an input in memory in another way.
+    """
     variables = [chainer.Variable(order(x) if order else x) for x in inputs]
     y = function(module, *variables)
     wanted = [v for i, v in enumerate(variables) if indexes is None or i in indexes]
@@ -304,7 +307,7 @@ def test_wrong_shapes_raise_what_chainer_raises(call):
 @pytest.mark.skipif(not _intrinsics.FLUSHES,
                     reason="denormal numbers as zero, which we cannot tell this CPU")
 def test_denormal_numbers_count_as_zero_but_only_inside_the_fast_functions():
-    """They cost a hundred times as much, and a discriminator that is sure of itself makes many."""
+    """Denormal numbers cost a hundred times as much; a discriminator that is sure makes many."""
     tiny = np.full((64, 64), 1e-42, np.float32)
     assert not F.linear(tiny, np.ones((64, 64), np.float32)).array.any()
     assert (tiny * np.float32(1)).any(), "flushing them has leaked out"

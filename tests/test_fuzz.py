@@ -1,6 +1,6 @@
-"""The fast functions against Chainer's own in random cases: other ones in every run.
+"""Compares the fast functions with Chainer's own in random cases, other ones in every run.
 
-A failure names its case: ``check(CASE)`` is that one again.
+A failure names its case: check(CASE) runs it again.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ stock = chainer.functions
 
 
 def lie_anyhow(random, x):
-    """Returns the numbers, read-only, in an array that may lie in memory in any way."""
+    """Returns x, read-only, as an array that may lie in memory in any way."""
     way = random.integers(6)
     if way == 1 and x.ndim:
         axes = random.permutation(x.ndim)
@@ -39,7 +39,7 @@ def lie_anyhow(random, x):
 
 def numbers(random, *shape):
     x = random.uniform(-1, 1, shape)
-    if len(shape) > 1 and random.random() < 0.1:  # without strides: the same all along an axis
+    if len(shape) > 1 and random.random() < 0.1:  # stride 0: the same all along an axis
         axis = random.integers(len(shape))
         x = np.broadcast_to(x.take([0], axis), shape)
     return x
@@ -123,7 +123,7 @@ def composition(random):
             h = m.batch_normalization(h, *inputs[-2:])
         y = activate(m, h)
         spread = made.array.std(axis=(0, 2, 3)[:h.ndim - 1]).min() if scales else 1
-        # Rounding decides what comes of all but equal numbers, and of the sign of all but zero.
+        # Rounding decides how nearly equal numbers are normalized, and the sign of nearly zero.
         y.is_decided = spread > 0.1 and np.abs(h.array).min() > 1e-5
         return y
 
@@ -143,7 +143,7 @@ KINDS = [linear, convolution, deconvolution, normalization, activation, composit
 
 
 def results(function, module, inputs, gy, wanted, context=contextlib.nullcontext):
-    """Returns output, gradients, running statistics, and the output's variable."""
+    """Returns [output, gradients, running statistics], and the variable of the output."""
     inputs = [chainer.Variable(x) for x in inputs]
     with context():
         y = function(module, *inputs)
@@ -152,7 +152,10 @@ def results(function, module, inputs, gy, wanted, context=contextlib.nullcontext
 
 
 def check(seed):
-    """Checks a case. Returns whether the fast functions took it; None if rounding decides it."""
+    """Checks the case called seed. Returns whether the fast functions took it.
+
+    Returns None if rounding decides the result.
+    """
     random = np.random.default_rng(seed)
     exact, function = KINDS[seed % len(KINDS)](random)
     dtype = random.choice([np.float32, np.float32, np.float64])
@@ -178,7 +181,7 @@ def check(seed):
         assert a.dtype == c.dtype and a.shape == e.shape
         assert np.array_equal(np.isnan(a), np.isnan(e))
         if not np.isnan(e).all():
-            # As near to the exact value as Chainer is, or as the promise is for a step.
+            # Within the promise for a step, or four times Chainer's own error.
             near = (1e-5 if dtype == np.float32 else 1e-8) * max(1, np.nanmax(np.abs(e)))
             near *= 10 if hasattr(y, "is_decided") else 1
             assert np.nanmax(np.abs(a - e)) <= max(near, 4 * np.nanmax(np.abs(c - e)))
@@ -187,7 +190,7 @@ def check(seed):
 
 @pytest.fixture
 def memory_full_of_nan(monkeypatch):
-    """Fills all memory of the engine, which is used again, with NaN at first."""
+    """Fills all memory that the engine hands out with NaN, since it may have been used before."""
     def empty(shape, dtype, original=_memory.empty):
         y = original(shape, dtype)
         _queue.queue().flush()

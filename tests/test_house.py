@@ -16,8 +16,8 @@ LAB = "notebook > training > look > judge > runs > images networks"
 EVERYBODY = "cli"                        # imports none of the others
 GUESTS = "tests", "benchmarks", "studies"  # may import everything; nothing imports them
 
-# Inside functions: one import per program, after its flags are parsed; Chainer behind shims; and
-# scikit-learn, which takes seconds.
+# Imports inside functions: what a program loads once its flags are parsed, Chainer after its shims,
+# and what takes seconds (scikit-learn, matplotlib).
 LATE = {
     ("trainer.py", "lab.training.session"),
     ("trainer.py", "tqdm.auto"),  # the bar of a notebook, for which --help does not wait
@@ -54,7 +54,7 @@ def files():
 def room(path):
     inside = path.relative_to(ROOT).with_suffix("").parts
     if inside == ("lab", "__init__"):
-        return "notebook"  # whose door it is
+        return "notebook"  # lab/__init__.py is the door to it
     return inside[1] if inside[0] == "lab" else inside[0]
 
 
@@ -80,7 +80,7 @@ def imports(path):
 
 
 def wrong(path):
-    """Returns the imports of a file that go against the arrows."""
+    """Yields the imports of a file that go against the arrows."""
     here = room(path)
     for module, _ in imports(path):
         there = module.removeprefix("lab.").partition(".")[0]

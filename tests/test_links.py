@@ -128,7 +128,7 @@ def test_adam_is_chainers(options):
 
 
 def test_adam_takes_moments_in_any_memory_order():
-    """As they come from a checkpoint: the weights lie tap by tap, a loaded array does not."""
+    """Weights lie in memory tap by tap; an array that comes from a checkpoint does not."""
     links = [next(both("Deconvolution2D")) for _ in range(2)]
     rules = [optimizers.Adam().setup(link) for link in links]
     for step in range(3):
@@ -157,7 +157,7 @@ sys.stdout.buffer.write(b"".join(p.array.tobytes() for _, p in sorted(gen.namedp
 """
 
 
-# Compiles a little, and not the kernels, which takes several times as long.
+# Compiles one small function, and not the kernels, which take several times as long.
 LITTLE = """
 import numpy as np
 from chainer_cpu import _queue
@@ -168,7 +168,7 @@ print(address == x.ctypes.data, size)
 
 
 def run_program(folder, program=PROGRAM, **environment):
-    """The program's output, run in a process of its own, with the project's files in a folder."""
+    """Runs program in a process of its own, on the files in folder. Returns its output."""
     return subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True,
                           check=True, env={**os.environ, "PYTHONPATH": str(folder), **environment}
                           ).stdout
@@ -181,7 +181,7 @@ def test_the_same_seed_gives_identical_bytes():
 @pytest.mark.parametrize("program", [LITTLE, pytest.param(PROGRAM, marks=pytest.mark.faults)],
                          ids=["a little", "a training"])
 def test_a_missing_and_unwritable_cache_folder_is_survived(tmp_path, program):
-    """A file in the place of every folder that compiled code could go to."""
+    """A file stands in the place of every folder that compiled code could go to."""
     shutil.copy(ROOT / "dcgan.py", tmp_path)
     shutil.copytree(ROOT / "chainer_cpu", tmp_path / "chainer_cpu",
                     ignore=shutil.ignore_patterns("__pycache__"))
@@ -264,7 +264,7 @@ def test_numbers_that_are_not_finite_are_counted_gradient_by_gradient():
 
 
 def test_gradients_of_any_kind_are_counted():
-    """One that lies between others' numbers, one number for all, none at all, of another dtype."""
+    """Gradients may be strided, one number for all, missing, or of another dtype."""
     params = [chainer.Parameter(np.zeros(shape, np.float32)) for shape in (5, (30, 40), 3)]
     among = np.full((5, 2), np.nan, np.float32)
     among[:, 0] = 1

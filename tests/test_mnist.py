@@ -48,7 +48,7 @@ def a_machine_without_network(monkeypatch, tmp_path):
 
 @pytest.fixture
 def small_mnist(monkeypatch):
-    """Lets PIXELS and LABELS be taken for MNIST."""
+    """Makes PIXELS and LABELS pass for MNIST."""
     digest = hashlib.sha256(PIXELS.tobytes() + LABELS.tobytes()).hexdigest()
     monkeypatch.setattr(mnist, "MNIST_SHA256", digest)
     monkeypatch.setattr(fetching, "OPENML_SHAPE", (13, 784))
@@ -135,7 +135,7 @@ def test_files_that_are_not_mnist_are_loaded_with_a_warning(tmp_path):
 
 
 def compressed(name, damage):
-    """Returns a change of one file into name.gz, whose content is damage(of the plain content)."""
+    """Returns a change of files that replaces name by name.gz, with the content damage(content)."""
     return lambda files: files.update({name + ".gz": damage(files.pop(name))})
 
 
@@ -475,8 +475,7 @@ def test_auto_without_network_takes_the_digits_and_says_so_once():
 
 @pytest.fixture(params=["an error", "a tilde"])
 def no_home(request, monkeypatch):
-    """Acts as for a container's user without HOME and entry, under two versions of platformdirs.
-    """
+    """Finds no home folder, as two versions of platformdirs do for some users of containers."""
     def unknown(*_, **__):
         if request.param == "a tilde":
             return "~/.cache/chainer-dcgan"

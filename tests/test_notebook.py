@@ -1,4 +1,4 @@
-"""From Python: lab.open_run, and the post as a notebook."""
+"""lab.open_run, from Python, and the post as a notebook."""
 
 import os
 import re
@@ -24,7 +24,7 @@ NOTEBOOKS = [HOME / "docs" / "post.ipynb", HOME / "docs" / "post.ja.ipynb"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Returns a run of two epochs."""
+    """Returns the folder of a run of two epochs."""
     folder = tmp_path_factory.mktemp("run") / "result"
     assert trainer.main(["--data", "digits", "--epochs", "2", "--z-dim", "4", "--out",
                          str(folder)]) == 0
@@ -72,7 +72,7 @@ def write_mnist(folder, zeros):
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
-    """One of them; both have the same code."""
+    """Runs one notebook of the two: both have the same code."""
     path = NOTEBOOKS[0]
     write_mnist(tmp_path, 40)
     monkeypatch.setenv("MNIST_DIR", str(tmp_path))
@@ -103,7 +103,7 @@ def test_both_notebooks_have_the_same_code():
 
 def test_where_the_project_is_not_there_the_first_cell_clones_and_installs_it(
         tmp_path, monkeypatch):
-    """As on Colab; what would reach the network only notes how it was called."""
+    """Colab begins so. The commands are only recorded, so that nothing reaches the network."""
     calls = []
 
     def run(command, check):

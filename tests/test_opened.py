@@ -1,4 +1,4 @@
-"""What a run has left, read back."""
+"""An opened run reads back what the run has left."""
 
 import shutil
 from dataclasses import replace
@@ -158,7 +158,7 @@ def test_settings_are_read_as_they_were_written(tmp_path):
 
 
 def test_settings_of_an_earlier_version_are_brought_up_to_date(tmp_path):
-    """As of a run before there were sizes, processes, versions, recipe steady, other figures."""
+    """A run may be older than sizes, processes, versions, recipe steady and some figures."""
     shutil.copy(PRETRAINED / "settings.json", tmp_path)
     later = ("size", "order", "real_label", "blur", "weights", "start_from", "start_epoch",
              "real_figures")

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("small_networks")
 
 
 def suns(folder, number=48, grey=False):
-    """Makes pictures of different shapes: a red disc somewhere on blue, or black on white."""
+    """Writes pictures of different shapes: a red disc on blue or, if grey, black on white."""
     random = np.random.RandomState(0)
     folder.mkdir()
     y, x = np.mgrid[:60, :90]
@@ -69,7 +69,10 @@ def runs(small_networks, pictures, tmp_path_factory):
 
 @pytest.fixture
 def command(capsys):
-    """command(plot, "walk", folder) runs plot.py walk FOLDER: (exit code, stdout, stderr)."""
+    """Returns a function: command(plot, "walk", folder) runs plot.py walk FOLDER.
+
+    It returns (exit code, stdout, stderr).
+    """
     def call(program, *argv):
         capsys.readouterr()
         code = program.main([str(part) for part in argv])
@@ -269,7 +272,7 @@ def test_an_archive_is_refused_with_the_command_that_unpacks_it(cli, tmp_path, s
 
 
 def test_the_tilde_is_home(cli, tmp_path, monkeypatch):
-    """A shell leaves it in --data=~/p."""
+    """A shell leaves the tilde in --data=~/p."""
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
     (tmp_path / "me").mkdir()

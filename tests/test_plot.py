@@ -33,7 +33,10 @@ def run(tiny_run, tmp_path):
 
 @pytest.fixture
 def command(capsys):
-    """command("strip", folder) runs the command line: (exit code, stdout, stderr)."""
+    """Returns a function: command("strip", folder) runs plot.py.
+
+    It returns (exit code, stdout, stderr).
+    """
     def call(*argv):
         try:
             code = plot.main([str(part) for part in argv])
@@ -50,7 +53,7 @@ def pixels(path):
 
 
 def long_run(folder, epochs, every=1):
-    """Returns a folder with the log and the pictures, which are noise, of a run of n epochs."""
+    """Writes the log of a run, and pictures of noise at every `every`-th epoch. Returns folder."""
     folder.mkdir()
     write_settings(folder, settings_of(epochs=epochs))
     stream = np.random.default_rng(0)
@@ -108,7 +111,7 @@ def test_a_probability_does_not_depend_on_the_images_beside_it(tiny_run):
 
 
 def test_the_probability_is_that_of_training_in_a_batch_of_generated_images(tiny_run):
-    """The reference batch itself, judged as in training, gets the same numbers."""
+    """The reference batch itself gets the probabilities of training."""
     gen, dis, _ = open_run(tiny_run).networks()
     batch = dcgan.generate(gen, generated.latent(0, 256, gen.z_dim))
     np.testing.assert_allclose(generated.probability_alone(gen, dis, batch),
@@ -345,7 +348,7 @@ def test_help_has_every_parameter_of_the_function_with_its_default(command, name
 
 def test_the_pages_of_a_run_that_cannot_be_written_to_go_elsewhere(command, run, tmp_path,
                                                                   monkeypatch):
-    """With the pictures that they show. A tilde that the shell has left is home."""
+    """The pictures that they show go with them. A tilde that the shell has left is home."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
     site = tmp_path / "home" / "site"

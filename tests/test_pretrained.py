@@ -1,4 +1,4 @@
-"""The generator that comes with the repository."""
+"""The two generators that come with the repository: of zeros and of characters."""
 
 from pathlib import Path
 
@@ -20,8 +20,10 @@ of_both_folders = pytest.mark.parametrize("folder", [FOLDER, FOLDER / "character
 
 @pytest.fixture(scope="module")
 def share_of_zeros():
-    """The share of images that look more like the mean of scikit-learn's zeros than like that of
-    any of its other digits: it knows nothing of what the generator was trained on."""
+    """Returns a function that returns the share of images that look most like a mean zero.
+
+    It compares means of scikit-learn's ten digits, on which the generator was not trained.
+    """
     digits = source.load("digits")
     means = np.stack([standardize(digits.x[digits.labels == digit]).mean(axis=0)
                       for digit in range(10)])
@@ -40,7 +42,7 @@ def test_the_untrained_generator_does_not(share_of_zeros):
 
 
 def test_the_other_draws_faces():
-    """Of many colours, alike on the left and on the right, brown and pink in the middle."""
+    """Faces have many colours, a left side like the right, and brown and pink in the middle."""
     gen, _, _ = open_run(FOLDER / "characters").networks()
     faces = generate(gen, latent(0, 200, gen.z_dim))
     assert faces.shape[1:] == (3, 64, 64)

@@ -35,10 +35,10 @@ SETTINGS = ["--data", "digits", "--epochs", "3", "--batch-size", "61", "--z-dim"
 
 
 def mpiexec(n, *command):
-    """Runs a program on n processes: (exit code, stdout, stderr)."""
+    """Runs Python on n processes with command. Returns (exit code, stdout, stderr)."""
     open_mpi = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                 "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-                "OMPI_MCA_mpi_yield_when_idle": "1"}  # who waits leaves the processor to others
+                "OMPI_MCA_mpi_yield_when_idle": "1"}  # waiting processes give way to others
     done = subprocess.run([MPIEXEC, "-n", str(n), sys.executable, *map(str, command)], cwd=HOME,
                           capture_output=True, text=True, timeout=240, check=False,
                           env={**os.environ, **open_mpi, "OMP_NUM_THREADS": "1"})
@@ -73,7 +73,7 @@ if together.number == 0:
 @pytest.mark.parametrize("n, order", [
     (2, "discriminator-first"), pytest.param(3, "generator-first", marks=pytest.mark.faults)])
 def test_the_losses_of_two_iterations_are_those_of_one_process(n, order, monkeypatch, capsys):
-    """Batches of 7 in shares of 3 and 4, or of 2, 2 and 3; and all weights and Adams are equal."""
+    """Batches of 7 have shares of 3 and 4, or of 2, 2 and 3. All processes end in one state."""
     code, out, err = mpiexec(n, "-c", PROGRAM, order)
     assert code == 0, err
     losses, digests = json.loads(out.splitlines()[-1])
@@ -86,7 +86,7 @@ def test_the_losses_of_two_iterations_are_those_of_one_process(n, order, monkeyp
 
 
 class Together:
-    """A communicator of threads: what each gives to allreduce is added up for all."""
+    """A communicator of n threads: allreduce() returns the sum of their arrays to all of them."""
 
     def __init__(self, n):
         self.given, self.barrier = {}, threading.Barrier(n, timeout=60)
@@ -102,7 +102,7 @@ class Together:
 @pytest.mark.parametrize("shape", [(7, 5), (7, 5, 3, 2)])
 @pytest.mark.parametrize("sizes", [(3, 4), (1, 1, 5)])
 def test_batch_normalization_is_over_the_shares_of_all(shape, sizes):
-    """Values, gradients and running averages of Chainer's own link on the whole batch."""
+    """Values, gradients and running averages are those of Chainer's own link on the whole batch."""
     random = np.random.RandomState(0)
     x = (random.normal(3, 2, shape) * np.arange(1, 8).reshape(-1, *[1] * (len(shape) - 1)))
     x, gy = x.astype(np.float32), random.normal(0, 1, shape).astype(np.float32)
@@ -147,10 +147,10 @@ def test_what_has_no_fast_way_is_refused_and_not_normalized_by_the_share():
         links.BatchNormalization(5, dtype=np.float16, comm=Together(2))(np.ones((3, 5), np.float16))
 
 
-# -- one front, and what happens to it -------------------------------------------------------------
+# -- what users see of two processes, and of one that is disturbed ---------------------------------
 
-# The command line with small networks, once for each WHAT; something happens to process 1 in its
-# fourth iteration: it gets the signal WHAT, or "nan"; or its images are others.
+# Runs the command line with small networks once for each WHAT, which disturbs process 1: a number
+# is a signal and "nan" a batch of NaN in its fourth iteration; "images" gives it other images.
 PROGRAM_OF_RUNS = """
 import contextlib, copy, os, sys
 from pathlib import Path
@@ -195,7 +195,7 @@ sys.exit(codes[-1])
 
 
 class Told:
-    """What became of a run in folder/what on two processes: .code, .out and .err of both."""
+    """How a run on two processes in folder/what ended: code, and out and err of both together."""
 
     def __init__(self, folder, what, code=None):
         self.folder, self.code = folder / what, code
@@ -205,7 +205,7 @@ class Told:
 
 
 def runs(folder, *whats, arguments=SETTINGS):
-    """Runs the command line once for each of whats: the exit code of mpiexec, and their ends."""
+    """Runs the command line once for each of whats. Returns mpiexec's exit code, and each Told."""
     code, out, err = mpiexec(2, "-c", PROGRAM_OF_RUNS, folder, " ".join(arguments), *whats)
     codes = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
     assert codes.get("0") == codes.get("1"), err
@@ -215,7 +215,7 @@ def runs(folder, *whats, arguments=SETTINGS):
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory):
-    """Returns a run on two processes that nothing happened to."""
+    """Returns the Told of a run on two processes that nothing disturbed."""
     code, (told,) = runs(tmp_path_factory.mktemp("spread"), "whole")
     assert code == 0, told.err
     return told
@@ -223,7 +223,7 @@ def spread(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def disturbed(tmp_path_factory):
-    """Returns the exit code of the last of three disturbed runs, and how each ended."""
+    """Returns the exit code of the last of three disturbed runs, and the Told of each."""
     return runs(tmp_path_factory.mktemp("disturbed"), "nan", "images", str(int(signal.SIGTERM)))
 
 
@@ -252,7 +252,7 @@ def test_a_signal_to_one_process_stops_all_and_says_how_to_go_on(disturbed):
     assert code == 143, stopped.err
     assert "stopped after epoch" in stopped.out and "mpiexec -n 2" in stopped.out
     assert "(with the same other options of mpiexec)" in stopped.out
-    # Of the iteration it stopped after.
+    # The checkpoint is of the iteration after which it stopped.
     _, meta = checkpoint.read(checkpoint.paths(stopped.folder)[0])
     assert (meta["epoch"], meta["iteration"]) >= (2, 0)
 
@@ -309,7 +309,10 @@ SRUN_PMI2 = {**SRUN, "PMI_RANK": "0", "SLURM_MPI_TYPE": "pmi2"}
 
 @pytest.fixture
 def started(monkeypatch):
-    """Makes it look as if mpiexec or srun had started us; mpi4py finds a library, or none."""
+    """Returns a function that sets the variables of mpiexec or srun, and mpi4py's MPI library.
+
+    Without a library, mpi4py finds none.
+    """
     def start(variables, library=None):
         for name in [name for name in os.environ if name.startswith(("OMPI_", "PMI", "SLURM_"))]:
             monkeypatch.delenv(name)
@@ -357,7 +360,7 @@ def test_srun_whose_processes_do_not_know_of_each_other_is_one_line(started, cli
 
 
 def test_an_mpiexec_within_srun_is_what_started_us(started):
-    """It may use srun to reach its hosts; what a script of sbatch starts is a run alone."""
+    """mpiexec may use srun to reach its hosts. What a script of sbatch starts is a run alone."""
     for by in OPEN_MPI, MPICH:
         started({**SRUN, "SLURM_PROCID": "1", **by})
         assert processes.is_first() and processes._starter() == "mpiexec"
@@ -375,7 +378,7 @@ def test_srun_s_way_to_go_on_is_srun(started):
 
 @pytest.mark.parametrize("own, threads", [(64, "2"), (1, "1")])
 def test_a_process_of_srun_takes_no_cores_of_other_jobs(own, threads, started, monkeypatch):
-    """Four of the node's 64 are the job's; srun may have bound each process to some."""
+    """The job has four of the node's 64 cores. srun may have bound each process to some."""
     started(SRUN_PMI2)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
     monkeypatch.delenv("OMP_NUM_THREADS")

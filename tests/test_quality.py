@@ -22,7 +22,7 @@ FIGURES = COLUMNS[1:]
 
 @pytest.fixture
 def command(capsys):
-    """command("RUN") runs quality.py: (code, stdout, stderr)."""
+    """Returns a function: command("RUN") runs quality.py, returns (exit code, stdout, stderr)."""
     def call(*argv):
         try:
             code = quality.main([str(a) for a in argv])
@@ -71,7 +71,7 @@ def test_epochs_measured_while_training_stand_in_the_table_and_can_be_the_best(
 
 
 def test_the_other_weights_are_measured_when_asked_for(command, steady_run):
-    """The distance of both is in quality.csv; what the run shows, its average, has all figures."""
+    """quality.csv has all figures of the average, which the run shows, and the distance of both."""
     shown, trained = (command(steady_run, *flags)[1].splitlines()
                       for flags in ((), ("--weights", "trained")))
     with open(steady_run / "quality.csv", newline="") as file:
@@ -138,7 +138,7 @@ def test_a_bad_flag_is_one_line(command):
         assert err.startswith("quality.py: error: ") and err.count("\n") == 1
 
 
-def test_help_shows_an_example_and_imports_no_library_of_weight():
+def test_help_shows_an_example_and_imports_no_slow_library():
     program = ("import sys, runpy\nsys.argv = ['quality.py', '--help']\n"
                "try:\n    runpy.run_path('quality.py', run_name='__main__')\n"
                "except SystemExit as stop:\n    assert stop.code == 0\n"

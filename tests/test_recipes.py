@@ -112,7 +112,7 @@ def test_a_run_from_before_goes_on_and_its_average_begins_there(small_cli, tmp_p
 
 
 def test_a_resumed_steady_run_has_the_same_bytes(cli, steady_run, tmp_path):
-    """Stopped after its first epoch; tests/test_faults.py kills runs anywhere."""
+    """It ends after its first epoch; tests/test_faults.py kills runs anywhere."""
     cli("--data", "digits", "--recipe", "steady", "--epochs", "1", "--z-dim", "10",
         "--quality-every", "1")
     assert cli("--resume", "--epochs", "2")[0] == 0
@@ -123,7 +123,7 @@ def test_a_resumed_steady_run_has_the_same_bytes(cli, steady_run, tmp_path):
                                      ["nearest", "--n", "2"], ["play"]], ids=lambda words: words[0])
 def test_commands_draw_with_the_weights_and_the_epoch_asked_for(steady_run, tmp_path, capsys,
                                                                 command):
-    """What the run shows, if nothing is asked for."""
+    """Without a flag, they take the weights of the run's own pictures."""
     name, *more = command
     run, found = shutil.copytree(steady_run, tmp_path / "run"), {}
     assert open_run(run).best_epoch() not in (None, 2)

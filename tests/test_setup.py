@@ -1,4 +1,4 @@
-"""Getting the project to run: what pip answers, and what make does."""
+"""What pip install answers, and what make check runs."""
 
 import re
 import shutil

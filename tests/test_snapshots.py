@@ -32,7 +32,7 @@ def test_those_of_the_posts_run_are_of_ten_epochs_and_below_25_mb(cli, tmp_path)
 
 @pytest.mark.parametrize("recipe", ["post", "steady"])
 def test_the_same_z_is_drawn_as_the_run_drew_it_after_that_epoch(small_cli, tmp_path, recipe):
-    """Of steady, that is the average."""
+    """Recipe steady draws, and keeps, the average."""
     small_cli(*TINY, "--recipe", recipe, "--epochs", "3", "--out", "three")
     small_cli(*TINY, "--recipe", recipe, "--epochs", "2", "--out", "two")
     three, two = (open_run(tmp_path / name) for name in ("three", "two"))
@@ -67,7 +67,7 @@ def test_killed_while_one_is_written_and_resumed_the_bytes_are_the_same(tmp_path
 
 
 def test_one_of_an_epoch_after_the_checkpoint_goes_when_the_run_goes_on(small_cli, tmp_path):
-    """It was killed after epoch 2, and its last checkpoint is of the beginning."""
+    """A kill after epoch 2 leaves such a file where the last checkpoint is older."""
     folder = tmp_path / "result"
     small_cli(*TINY, "--epochs", "1")
     written = files.snapshot(folder, 1).read_bytes()

@@ -1,4 +1,4 @@
-"""What a command loads before it says its first word, and that every terminal can write it."""
+"""Commands answer before they load what is slow, and every terminal can write what they say."""
 
 import io
 import os
@@ -19,7 +19,7 @@ FOR_FIGURES = {"matplotlib", "sklearn"}
 
 
 def loaded(*arguments):
-    """Lists the modules that Python loads when it is called so."""
+    """Returns the modules that Python loads when it is called with these arguments."""
     done = subprocess.run([sys.executable, "-X", "importtime", *arguments], cwd=ROOT,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -51,7 +51,10 @@ def test_samples_are_drawn_without_scikit_learn_and_matplotlib(tmp_path):
 
 @pytest.fixture(params=["cp1252", "cp437", "ascii"])
 def terminal(request, monkeypatch):
-    """terminal(module, *arguments): exit code and words of a command where there is no Japanese."""
+    """Returns a function that runs a module's main() in a terminal without Japanese.
+
+    terminal(module, *arguments) returns (exit code, what was written).
+    """
     def call(module, *arguments):
         streams = [io.TextIOWrapper(io.BytesIO(), encoding=request.param) for _ in range(2)]
         with monkeypatch.context() as patch:

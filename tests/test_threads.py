@@ -1,4 +1,4 @@
-"""How many threads compute, and what they cost where there are not so many processors."""
+"""How many threads compute, and what they cost where there are fewer processors."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def test_otherwise_it_is_what_the_process_may_use_quota_included(setting, monkey
 
 
 def test_the_environment_of_a_run_names_the_threads_that_compute(monkeypatch):
-    """Not those that NumPy's BLAS would take: OPENBLAS_NUM_THREADS changes no bit of ours."""
+    """OPENBLAS_NUM_THREADS, the number of NumPy's BLAS, changes no bit of a run."""
     found = []
     for threads in ("2", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -75,8 +75,8 @@ def cpu_time(threads):
 
 
 def test_more_threads_than_processors_cost_no_more_time():
-    """Six times as much with 8 threads on 2 processors, once: each waited for those that slept."""
-    # Once in three times: other tests run beside this one.
+    """8 threads on 2 processors once cost six times as much: each waited for those that slept."""
+    # One try of three is enough: other tests run beside this one.
     assert any(cpu_time(64) < 1.3 * cpu_time(_threads._processors()) for _ in range(3))
 
 
@@ -100,7 +100,7 @@ print(ratio)
 
 
 def test_beside_processes_that_compute_two_threads_cost_what_one_does():
-    """1.7 times as much, once: a helper that found no work left did not sleep before the caller."""
+    """They once cost 1.7 times as much: helpers without work slept no sooner than the caller."""
     work = f"import os\nwhile os.getppid() == {os.getpid()}: sum(range(10**5))"
     neighbours = [subprocess.Popen([sys.executable, "-c", work])
                   for _ in range(max(2, _threads._processors()))]

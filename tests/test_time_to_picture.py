@@ -1,4 +1,4 @@
-"""The measuring of studies/time_to_picture.py, at the smallest size and without PyTorch."""
+"""studies/time_to_picture.py at its smallest size, without PyTorch."""
 
 import csv
 import shutil

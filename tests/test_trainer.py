@@ -1,4 +1,4 @@
-"""The loop is the author's: same seed, same numbers as the original code of 2016."""
+"""The loop is the author's: a seed gives the numbers that it gave the original code of 2016."""
 
 import copy
 import json
@@ -79,7 +79,7 @@ def test_random_numbers_are_drawn_in_the_order_of_2016(original, monkeypatch):
 
 @pytest.fixture(params=["fast", "stock"])
 def functions(request, monkeypatch):
-    """Returns the networks on the functions of chainer_cpu, and on Chainer's own."""
+    """Builds the networks on the functions of chainer_cpu ("fast"), then on Chainer's ("stock")."""
     if request.param == "stock":
         monkeypatch.setattr(dcgan, "F", chainer.functions)
         monkeypatch.setattr(dcgan, "L", chainer.links)
@@ -87,14 +87,12 @@ def functions(request, monkeypatch):
 
 
 def test_first_gradients_and_three_losses_are_those_of_2016(original, functions):
-    """To 1e-4, relative. One exception, and it is not in our hands:
+    """They agree to 1e-4, relative, but for the third losses of seed 3 with the fast functions.
 
-    In the second iteration with seed 3, a ReLU of the discriminator gets 1.07e-5, in float64, where
-    the rounding of float32 makes errors of 4e-6. With Chainer's own functions it stays above zero
-    (another one in the generator does not, at 3.6e-6); with the fast ones, which are a little more
-    exact on the whole, it falls below. That changes the fourth digit of the third losses: 1.2e-4
-    and 1.7e-4 were measured. So with the fast functions that seed is compared for two iterations,
-    ten times as strictly.
+    In its second iteration a ReLU of the discriminator gets 1.07e-5 in float64, and float32 has
+    rounding errors of 4e-6 there. With Chainer's own functions the value stays above zero; with the
+    fast ones, which are a little more exact on the whole, it falls below. That changes the third
+    losses by 1.2e-4 and 1.7e-4. The losses before them agree to 1e-5.
     """
     trainer = build(original["seed"])
     X = synthetic(original["n_images"])
@@ -155,7 +153,7 @@ def snapshot(network):
 
 
 def test_update_leaves_in_grad_the_gradient_of_each_networks_own_loss():
-    """Against plain backward(), loss by loss, as the author's code computes it."""
+    """Compares with plain backward(), loss by loss, as the author's code computes it."""
     trainer = build(3)
     x, z = synthetic(8), np.random.uniform(-1, 1, (8, 100)).astype(np.float32)
     twin = copy.deepcopy(trainer)
@@ -188,7 +186,7 @@ def test_update_leaves_in_grad_the_gradient_of_each_networks_own_loss():
 
 
 def test_the_second_order_moves_g_by_the_loss_of_the_new_d_on_the_same_images():
-    """Against plain backward() and Chainer's own Adam, loss by loss."""
+    """Compares with plain backward() and Chainer's own Adam, loss by loss."""
     trainer = build(3, "discriminator-first")
     x, z = synthetic(8), np.random.uniform(-1, 1, (8, 100)).astype(np.float32)
     twin = copy.deepcopy(trainer)
@@ -320,7 +318,7 @@ def test_state_taken_at_any_iteration_continues_with_the_same_bits(order):
 
 
 def test_the_state_has_the_same_dtypes_where_numpy_shuffles_other_integers(monkeypatch):
-    """On Windows numpy.random.permutation gives int32, as its long is."""
+    """On Windows numpy.random.permutation gives int32, the system's long."""
     def permutation(n):
         return original(n).astype(np.int32)
 

@@ -6,7 +6,7 @@ from lab.judge.watch import Watch
 
 
 def warnings_of(frechet, diversity=0.7, loss_dis=0.5, prob=(0.7, 0.3), epochs=300, every=10):
-    """Returns a run's {epoch: warnings}. Its figures are constants, or functions of the epoch."""
+    """Returns {epoch: warnings} of a run. Each figure is a constant or a function of the epoch."""
     def at(figure, epoch):
         return figure(epoch) if callable(figure) else figure
 
@@ -51,7 +51,7 @@ def test_probabilities_stuck_at_0_or_1_while_the_samples_get_worse_are_told_once
 
 
 def test_the_posts_own_course_is_no_cause_for_a_warning():
-    """Little diversity, D's loss near 1e-4, its probabilities at 0 and 1, and better samples."""
+    """Its samples get better, with little diversity, D's loss near 1e-4 and a D that is sure."""
     assert warnings_of(frechet=better, diversity=0.03, loss_dis=1e-4, prob=(0.9999, 0.0001)) == {}
 
 
@@ -77,7 +77,7 @@ def test_without_measurements_nothing_is_told():
 
 
 def test_samples_that_differed_at_the_measurement_before_are_not_told():
-    """Measured every hundred epochs, one of them nearly identical: not known to be so for fifty."""
+    """One measurement in a hundred epochs finds them nearly identical: that may have been brief."""
     def once(epoch):
         return 0.03 if epoch == 200 else 0.6
 
