@@ -44,7 +44,7 @@ class Browser:
             file.unlink()
         self.navigate("about:blank")  # the page before makes its last complaints
         self.complaints()
-        # The number makes it load again: it does not where only the #address is another.
+        # The file is loaded again where the number is another, not where only the #address is.
         self.navigate(f"{path.resolve().as_uri()}?{next(self.numbers)}{address}")
         self.wait_for("document.readyState === 'complete'")
 

@@ -25,7 +25,7 @@ SHARED = Path(os.environ["DCGAN_SHARED"]) if os.environ.get("DCGAN_SHARED") else
 needs_shared = pytest.mark.skipif(SHARED is None, reason="needs MNIST or a trace of 2016: the "
                                   "environment variable DCGAN_SHARED names a folder with them")
 
-# A run that make started says how to go on by make. make has started the tests, not their runs.
+# A run that make started says how to go on by make. The runs here are started by tests.
 os.environ.pop("MAKELEVEL", None)
 
 # A quarter of a second per epoch: two iterations over scikit-learn's 178 zeros.

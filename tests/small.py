@@ -11,7 +11,7 @@ from lab.networks import paper
 
 
 def narrow(link):
-    """Returns link, but every size that is a multiple of 64 (a number of maps) divided by 8."""
+    """Returns link with every size that is a multiple of 64, a number of maps, divided by 8."""
     return lambda *sizes, **options: link(*(n // 8 if n % 64 == 0 else n for n in sizes), **options)
 
 

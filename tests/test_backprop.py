@@ -51,7 +51,7 @@ def test_no_gradient_is_made_between_a_normalization_and_its_relu(monkeypatch):
 def both(function, wanted):
     """Returns the gradients of function(h), h a normalization, by F.grad and by Chainer's grad.
 
-    wanted: the names of what they are taken with respect to, of x, gamma, beta and h.
+    wanted: which gradients, by names out of x, gamma, beta and h.
     """
     results = []
     for grad in (F.grad, chainer.grad):

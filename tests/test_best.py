@@ -110,10 +110,11 @@ def test_a_run_that_measures_nothing_has_no_best_epoch(cli, tmp_path):
 
 
 def test_a_checkpoint_from_before_there_was_a_best_epoch_goes_on(cli, tmp_path):
+    """Its own epoch, 2, is the best: it has the networks of that."""
     cli(*SETTINGS, "--epochs", "2")
     folder = tmp_path / "result"
     arrays, meta = checkpoint.read(checkpoint.paths(folder)[0])
     checkpoint.write(folder, 2, {name: array for name, array in arrays.items()
                                  if not name.startswith("best/")}, meta)
-    assert cli("--resume", "--epochs", "4")[0] == 0  # the checkpoint has epoch 2's
+    assert cli("--resume", "--epochs", "4")[0] == 0
     assert open_run(folder).networks(epoch="best").epoch == 2

@@ -75,7 +75,7 @@ def finished(folder, golden):
     assert not list(Path(folder).glob("*.tmp"))
 
 
-# -- killed, or told no, at each call that writes ------------------------------------------------
+# -- killed, or refused, at each call that writes ------------------------------------------------
 
 def crash_at(n, spoil, folder, golden):
     log = folder.with_suffix(".log")
@@ -88,7 +88,7 @@ def crash_at(n, spoil, folder, golden):
         assert os.strerror(getattr(faults.errno, spoil)) in message and str(folder) in message
         assert "Traceback" not in log.read_text()
     for path in checkpoint.paths(folder):
-        checkpoint.read(path)  # what is there is whole
+        checkpoint.read(path)  # raises unless it is whole
     assert go_on(argv(folder), folder) == 0
     finished(folder, golden)
     shutil.rmtree(folder)

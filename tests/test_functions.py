@@ -185,7 +185,7 @@ def test_gradients_of_the_input_alone_and_of_the_parameters_alone(name):
 
 
 def test_chainers_own_deconvolution_still_fails_at_parameters_alone():
-    """When this fails, Chainer has been repaired, and the sentence about it can go."""
+    """When this fails, Chainer has been repaired: delete what is said about it."""
     *inputs, function = layer("dc1", False)
     with pytest.raises(ValueError, match="unpack"):
         results(stock, function, inputs, [1, 2])

@@ -152,7 +152,7 @@ def results(function, module, inputs, gy, wanted, context=contextlib.nullcontext
 
 
 def check(seed):
-    """Checks the case called seed. Returns whether the fast functions took it.
+    """Checks the case of number seed. Returns whether the fast functions took it.
 
     Returns None if rounding decides the result.
     """

@@ -194,7 +194,7 @@ def test_a_missing_and_unwritable_cache_folder_is_survived(tmp_path, program):
 
 
 def test_importing_chainer_keeps_nothing_of_its_importer_alive():
-    """Chainer keeps the errors of failed imports, which would keep the caller's images."""
+    """Chainer keeps the errors of failed imports, which would keep its importer's variables."""
     program = """
 import gc, weakref
 import numpy as np

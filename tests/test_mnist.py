@@ -529,7 +529,7 @@ def test_no_damage_to_the_copy_ever_gives_wrong_images(openml, tmp_path, monkeyp
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                assert_zeros(load(0, "openml"))  # a flipped date of a file, say
+                assert_zeros(load(0, "openml"))  # as where the flipped bit is in a date
             except DataError:
                 assert len(caught) == 1 and str(cache) in one_line(caught[0])
                 noticed += 1

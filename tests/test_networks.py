@@ -102,7 +102,7 @@ SIZES = [(name, size) for name, row in networks.TABLE.items() for size in row.si
 
 @pytest.mark.parametrize("name, size", SIZES)
 def test_the_layers_that_a_module_describes_compute_what_its_networks_do(name, size):
-    """Chainer's own functions, in the order described, beside the networks' forward."""
+    """Compares Chainer's own functions, in the order described, with the networks' forward."""
     for maps in networks.TABLE[name].maps or ("listing",):
         its = settings(size=size, sizes=maps)
         module, z = networks.module(name), latent(3)

@@ -111,7 +111,7 @@ def test_curves_of_losses_probabilities_and_quality_are_drawn(browser, run):
 
 @in_one
 def test_real_images_are_a_dashed_line_in_the_curves_of_quality(browser, run):
-    assert open_run(run).settings.real_figures["frechet"] < 1  # as the trainer has left it
+    assert open_run(run).settings.real_figures["frechet"] < 1  # as trainer.py writes it
     change_settings(run, real_figures={"frechet": 0.5})
     open_page(browser, run)
     for title, notes, dashed in (
