@@ -68,30 +68,3 @@ def test_in_forced_colours_it_is_seen_what_is_pressed(browser, tiny_run):
         "[tiles[0].pick, tiles[2].pick, cards[0].button, cards[1].button].map(button =>"
         " getComputedStyle(button).outlineStyle)")
     assert outlines == ["solid", "none", "solid", "none"]
-
-
-@in_one
-def test_what_there_is_to_do_further_down_is_said_on_top_and_a_click_away(browser, tiny_run):
-    browser.open(tiny_run / "index.html")
-    browser.wait_for("document.querySelector('#draws').textContent")
-    assert browser.run("document.querySelector('#draws').textContent") == (
-        "Draw with it, look inside it, play against D")
-    browser.open(tiny_run / "play.html", height=700)
-    browser.wait_for("tiles.every(tile => tile.isShown)")
-    found = browser.run("[...document.querySelectorAll('#below button')].map(button => "
-                        "[button.textContent, button.getBoundingClientRect().bottom])")
-    assert [words for words, _ in found] == ["From one to another", "Inside the networks",
-                                             "Real or drawn?"]
-    assert max(bottom for _, bottom in found) < 250
-    browser.click("#below button:nth-of-type(3)")
-    assert browser.run("document.activeElement.textContent") == "Real or drawn?"
-    assert browser.run("document.querySelector('#begin').getBoundingClientRect().bottom") <= 700
-    assert browser.run("location.hash") == ""
-
-
-@in_one
-def test_without_real_images_there_is_no_game_to_go_to(browser, zeros):
-    browser.open(zeros / "play.html")
-    browser.wait_for("tiles.every(tile => tile.isShown)")
-    assert browser.run("[...document.querySelectorAll('#below button')].filter(button => "
-                       "button.offsetParent).length") == 2

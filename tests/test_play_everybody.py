@@ -96,7 +96,8 @@ def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, zeros, width, d
 
 
 def test_it_speaks_japanese_to_a_browser_that_asks_for_it(browser, zeros):
-    english = browser.run("0") or (open_page(browser, zeros), browser.run("Object.keys(say)"))[1]
+    open_page(browser, zeros)
+    english = browser.run("Object.keys(say)")
     open_page(browser, zeros, "#of=0-3&a=0-3&b=0-4", language="ja")
     assert browser.run("Object.keys(say)") == english
     assert browser.run("document.documentElement.lang") == "ja"
@@ -220,3 +221,30 @@ def test_a_stranger_is_told_what_this_is_and_who_d_is(browser, zeros):
     main = browser.run("[...document.querySelectorAll('button.main')].filter(button => "
                        "button.offsetParent).map(button => button.textContent)")
     assert main == ["Nine more"]
+
+
+@in_one
+def test_what_there_is_to_do_further_down_is_said_on_top_and_a_click_away(browser, tiny_run):
+    browser.open(tiny_run / "index.html")
+    browser.wait_for("document.querySelector('#draws').textContent")
+    assert browser.run("document.querySelector('#draws').textContent") == (
+        "Draw with it, look inside it, play against D")
+    browser.open(tiny_run / "play.html", height=700)
+    browser.wait_for("tiles.every(tile => tile.isShown)")
+    found = browser.run("[...document.querySelectorAll('#below button')].map(button => "
+                        "[button.textContent, button.getBoundingClientRect().bottom])")
+    assert [words for words, _ in found] == ["From one to another", "Inside the networks",
+                                             "Real or drawn?"]
+    assert max(bottom for _, bottom in found) < 250
+    browser.click("#below button:nth-of-type(3)")
+    assert browser.run("document.activeElement.textContent") == "Real or drawn?"
+    assert browser.run("document.querySelector('#begin').getBoundingClientRect().bottom") <= 700
+    assert browser.run("location.hash") == ""
+
+
+@in_one
+def test_without_real_images_there_is_no_game_to_go_to(browser, zeros):
+    browser.open(zeros / "play.html")
+    browser.wait_for("tiles.every(tile => tile.isShown)")
+    assert browser.run("[...document.querySelectorAll('#below button')].filter(button => "
+                       "button.offsetParent).length") == 2

@@ -380,7 +380,7 @@ def test_srun_s_way_to_go_on_is_srun(started):
 def test_a_process_of_srun_takes_no_cores_of_other_jobs(own, threads, started, monkeypatch):
     """The job has four of the node's 64 cores. srun may have bound each process to some."""
     started(SRUN_PMI2)
-    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that what the test sets is taken back
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(processes.joblib, "cpu_count", lambda: own)
     monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)

@@ -77,11 +77,21 @@ def test_networks_that_differ_are_named_with_both_numbers(cli, steady_run, tmp_p
     assert not (tmp_path / "result").exists()
 
 
-def test_other_channels_and_other_sizes_are_named(cli, tmp_path):
+def test_another_size_is_named_with_both_numbers(cli, tmp_path):
     code, _, err = cli(*NEW, "--start-from", str(HOME / "pretrained" / "characters"))
     assert code == 2 and err.count("\n") == 1
-    size = open_run(HOME / "pretrained" / "characters").settings.size
-    assert "colour" in err and "grey" in err or f"{size}; the new run 28" in err
+    assert "another size (--start-from" in err and "64; the new run 28" in err
+    assert not (tmp_path / "result").exists()
+
+
+def test_grey_networks_do_not_begin_with_colour_pictures(cli, steady_run, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    for number in range(4):
+        Image.new("RGB", (28, 28), (60 * number, 90, 200)).save(
+            tmp_path / "pictures" / f"{number}.png")
+    code, _, err = cli("--data", "pictures", "--epochs", "1", "--start-from", str(steady_run))
+    assert code == 2 and err.count("error: ") == 1
+    assert "draw in grey" in err and "these images are in colour" in err
     assert not (tmp_path / "result").exists()
 
 
