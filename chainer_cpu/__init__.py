@@ -7,9 +7,9 @@ Take Chainer from here, never directly::
 so that the shims of ``_compat`` have run before Chainer is imported. The names are loaded when they
 are first asked for (importing this package costs nothing, which keeps ``--help`` fast).
 
-``count_threads()`` is the number of threads that compute. ``before_compiling(function)`` is a
-context in which function() is called once if something has to be compiled; CacheWarning is warned
-of where compiled code cannot be kept.
+``count_threads()`` is the number of threads that compute, ``count_processors()`` that of processors
+that this process may use. ``before_compiling(function)`` is a context in which function() is called
+once if something has to be compiled; CacheWarning is warned of where compiled code cannot be kept.
 """
 
 import importlib
@@ -26,6 +26,7 @@ class SettingError(ValueError):
 _NAMES = {
     "functions": ("functions", None), "links": ("links", None), "optimizers": ("optimizers", None),
     "count_threads": ("_threads", "count"),
+    "count_processors": ("_threads", "count_processors"),
     "before_compiling": ("_compile", "before_compiling"),
     "CacheWarning": ("_compile", "CacheWarning"),
 }

@@ -11,8 +11,8 @@ import ctypes
 import functools
 import os
 import threading
+import warnings
 
-import joblib
 import numpy as np
 from numba import from_dtype, njit, types
 
@@ -28,6 +28,12 @@ from chainer_cpu._intrinsics import (
     store,
 )
 from chainer_cpu._kernels import JOB
+
+with warnings.catch_warnings():
+    # Where /dev/shm cannot be written to, joblib warns that it starts no processes, and its own
+    # cpu_count() is 1 then. We start none: we ask how many processors there are.
+    warnings.filterwarnings("ignore", ".*joblib will operate in serial mode", UserWarning)
+    from joblib.externals import loky
 
 # Pauses after which an idle helper sleeps, 0.1 to 0.2 ms: longer than Chainer takes from one layer
 # to the next, since waking up takes that long too.
@@ -57,11 +63,12 @@ def _count(setting):
     return int(first)
 
 
-@functools.cache
-def _processors():
+def count_processors() -> int:
     """Returns how many processors this process may use, by affinity and a container's quota."""
-    return joblib.cpu_count()
+    return loky.cpu_count()
 
+
+_processors = functools.cache(count_processors)  # asked at every launch
 
 # The threads meet in a few numbers in memory: whoever is free takes the next share. The caller
 # waits for no one who has not begun, so a helper that the system has put to sleep costs its help

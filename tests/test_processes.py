@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from faults import result
 
+import chainer_cpu
 import trainer
 from chainer_cpu import chainer, links
 from lab.runs import checkpoint
@@ -382,7 +383,7 @@ def test_a_process_of_srun_takes_no_cores_of_other_jobs(own, threads, started, m
     started(SRUN_PMI2)
     monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that what the test sets is taken back
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(processes.joblib, "cpu_count", lambda: own)
+    monkeypatch.setattr(chainer_cpu, "count_processors", lambda: own)
     monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)
     monkeypatch.setattr(processes.threadpoolctl, "threadpool_limits", lambda *limits: None)
     processes._take_cores(2)
@@ -405,7 +406,7 @@ def test_processes_share_what_they_may_use_quota_included(monkeypatch, bound, qu
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", cores.get, raising=False)
     monkeypatch.setattr(os, "sched_setaffinity", cores.__setitem__, raising=False)
-    monkeypatch.setattr(processes.joblib, "cpu_count", lambda: min(len(cores[0]), quota))
+    monkeypatch.setattr(chainer_cpu, "count_processors", lambda: min(len(cores[0]), quota))
     monkeypatch.setattr(processes.threadpoolctl, "threadpool_limits", lambda *_: None)
     processes._take_cores(2)
     assert (os.environ.pop("OMP_NUM_THREADS"), cores[0]) == (str(share), then)

@@ -33,7 +33,7 @@ def test_a_number_of_threads_that_cannot_be_is_an_error(setting, monkeypatch):
 
 @pytest.mark.parametrize("setting", [None, ""])
 def test_otherwise_it_is_what_the_process_may_use_quota_included(setting, monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    monkeypatch.setattr(_threads.loky, "cpu_count", lambda: 3)
     _threads._count.cache_clear()
     _threads._processors.cache_clear()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -44,6 +44,28 @@ def test_otherwise_it_is_what_the_process_may_use_quota_included(setting, monkey
     finally:
         _threads._count.cache_clear()
         _threads._processors.cache_clear()
+    
+
+WITHOUT_SHARED_MEMORY = """
+import _multiprocessing
+class Refused:
+    SEM_VALUE_MAX = 1
+    def __init__(self, *arguments, **named):
+        raise PermissionError(13, "Permission denied")
+_multiprocessing.SemLock = Refused
+import chainer_cpu
+print(chainer_cpu.count_processors())
+import joblib
+print(joblib.cpu_count())
+"""
+
+
+def test_without_shared_memory_all_processors_are_counted_and_nothing_is_warned_of():
+    """As in a container whose /dev/shm cannot be written to. joblib itself then counts one."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", WITHOUT_SHARED_MEMORY], cwd=ROOT,
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [str(joblib.cpu_count()), "1"]
 
 
 def test_the_environment_of_a_run_names_the_threads_that_compute(monkeypatch):

@@ -16,7 +16,6 @@ import time
 import traceback
 from collections.abc import Callable
 
-import joblib
 import numpy as np
 import threadpoolctl
 
@@ -326,13 +325,13 @@ def _take_cores(processes):
         return
     if _by_srun():  # its parent, Slurm's daemon, may use other jobs' cores, too
         of_job = int(os.environ["SLURM_CPUS_ON_NODE"])
-        share = max(1, min(joblib.cpu_count(), of_job // processes))
+        share = max(1, min(chainer_cpu.count_processors(), of_job // processes))
     else:
         bound = ()
         if hasattr(os, "sched_getaffinity"):  # Open MPI binds two processes to a core each
             bound = os.sched_getaffinity(0)
             os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
-        share = max(1, joblib.cpu_count() // processes)  # of these cores and a container's quota
+        share = max(1, chainer_cpu.count_processors() // processes)  # of these cores, or the quota
         if len(bound) >= share:
             os.sched_setaffinity(0, bound)
     os.environ["OMP_NUM_THREADS"] = str(share)
