@@ -20,7 +20,8 @@ COLOURS = '["color-contrast", "link-in-text-block"]'  # the rules that the dark 
         "1",
         "(s => { s.value = 'x'; s.dispatchEvent(new Event('change')) })"
         "(document.querySelector('#seed'))",
-        "go({of: '0-3', near: 30, from: 1})",
+        "go({at: 1})",  # the slider of epochs, at another one
+        "go({at: undefined, of: '0-3', near: 30, from: 1})",
         "togglePick('0-3'); togglePick('0-4')",
         "openInside('0-3')",
         "document.querySelector('#begin').click()",
