@@ -1,6 +1,5 @@
 """Operates a browser, by the same methods for every browser; pages are files on the disk."""
 
-import itertools
 import time
 from pathlib import Path
 
@@ -29,7 +28,6 @@ class Browser:
     def __init__(self, folder):
         self.folder, self.downloads = folder, folder / "downloads"
         self.downloads.mkdir()
-        self.numbers = itertools.count()
 
     def open(self, path, address="", width=1280, height=900, dark=False, still=False,
              language="en-US", forced=False):
@@ -42,10 +40,11 @@ class Browser:
         self.force_colours(forced)
         for file in self.downloads.iterdir():
             file.unlink()
-        self.navigate("about:blank")  # the page before makes its last complaints
+        # The page before makes its last complaints, and the same file is loaded again: it would not
+        # be where only the #address is another.
+        self.navigate("about:blank")
         self.complaints()
-        # The file is loaded again where the number is another, not where only the #address is.
-        self.navigate(f"{path.resolve().as_uri()}?{next(self.numbers)}{address}")
+        self.navigate(path.resolve().as_uri() + address)
         self.wait_for("document.readyState === 'complete'")
 
     def run(self, script):

@@ -307,3 +307,13 @@ FIRST = next((name for name, kind in BROWSERS.items() if not missing(kind)), "ch
 in_one = pytest.mark.parametrize("browser_process", [
     pytest.param(name, marks=() if name == FIRST else pytest.mark.faults) for name in BROWSERS],
     indirect=True)
+
+
+def by_day_and_by_night(phone):
+    """Marks a test of width and dark: a phone by night, a desk by day; make test-faults swaps them.
+
+    phone: its width in pixels.
+    """
+    return pytest.mark.parametrize("width, dark", [
+        (phone, True), (1280, False), pytest.param(phone, False, marks=pytest.mark.faults),
+        pytest.param(1280, True, marks=pytest.mark.faults)])

@@ -20,6 +20,7 @@ from lab.runs.settings import write_settings
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
 SEEDS = 0, 3, 2**32 - 1
+OF_ZEROS = {"channels": 1, "sizes": "listing"}  # settings
 
 ALL_DRAWN = ("Tile.all.every(tile => !tile.name || tile.isShown) && tiles[0].shown")
 
@@ -49,22 +50,23 @@ def make_run(folder, gen, dis, **settings):
     return folder
 
 
+def make_run_with_page(folder, gen, dis, **settings):
+    play.write(open_run(make_run(folder, gen, dis, **settings)))
+    return folder
+
+
 def make_zeros(folder):
     """Makes a run of pretrained/'s generator of zeros and a discriminator, with play.html."""
     gen, _, _ = open_run(PRETRAINED).networks()
-    settings = {"channels": 1, "sizes": "listing"}
-    _, dis = networks_that_have_seen_images(z_dim=100, **settings)
-    play.write(open_run(make_run(folder / "zeros", gen, dis, **settings)))
-    return folder / "zeros"
+    _, dis = networks_that_have_seen_images(z_dim=100, **OF_ZEROS)
+    return make_run_with_page(folder / "zeros", gen, dis, **OF_ZEROS)
 
 
 def make_small_zeros(folder):
     """Makes a run of small untrained networks, with play.html."""
-    settings = {"channels": 1, "sizes": "listing"}
     with small.networks():
-        both = networks_that_have_seen_images(z_dim=100, **settings)
-        play.write(open_run(make_run(folder / "zeros", *both, **settings)))
-    return folder / "zeros"
+        both = networks_that_have_seen_images(z_dim=100, **OF_ZEROS)
+        return make_run_with_page(folder / "zeros", *both, **OF_ZEROS)
 
 
 def open_page(browser, folder, address="", **wishes):

@@ -6,7 +6,7 @@ import shutil
 import time
 
 import pytest
-from browsers import in_one
+from browsers import by_day_and_by_night, in_one
 from reading_page import find_chart, open_page, points, shown
 
 from lab.look import page
@@ -14,9 +14,7 @@ from lab.runs import files
 from lab.runs.opened import open_run
 
 
-@pytest.mark.parametrize("width, dark", [
-    (390, True), (1280, False), pytest.param(390, False, marks=pytest.mark.faults),
-    pytest.param(1280, True, marks=pytest.mark.faults)])
+@by_day_and_by_night(phone=390)
 def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, run, width, dark):
     open_page(browser, run, width=width, dark=dark)
     assert browser.run("document.documentElement.scrollWidth") <= width

@@ -4,8 +4,7 @@ import shutil
 import time
 
 import numpy as np
-import pytest
-from browsers import in_one
+from browsers import by_day_and_by_night, in_one
 from drawing_page import (
     assert_same_image,
     expected,
@@ -81,9 +80,7 @@ def test_keys_that_do_nothing_here_are_left_to_the_browser(browser, zeros):
     assert browser.run("taken") == [False, False, False, True, False, True]
 
 
-@pytest.mark.parametrize("width, dark", [
-    (360, True), (1280, False), pytest.param(360, False, marks=pytest.mark.faults),
-    pytest.param(1280, True, marks=pytest.mark.faults)])
+@by_day_and_by_night(phone=360)
 def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(browser, zeros, width, dark):
     open_page(browser, zeros, "#of=0-3&a=0-3&b=0-4", width=width, dark=dark)
     assert browser.run("document.documentElement.scrollWidth") <= width

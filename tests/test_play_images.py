@@ -13,6 +13,7 @@ from drawing_page import (
     expected,
     judgements,
     make_run,
+    make_run_with_page,
     make_zeros,
     names,
     networks_that_have_seen_images,
@@ -67,9 +68,8 @@ def test_images_and_probabilities_are_those_of_python(browser, trained_zeros):
     {"channels": 3, "size": 32, "sizes": "512"},
 ], ids=str)
 def test_other_networks_draw_and_judge_as_python_does(browser, tmp_path, settings):
-    folder = make_run(tmp_path / "run", *networks_that_have_seen_images(z_dim=20, **settings),
-                      **settings)
-    play.write(open_run(folder))
+    both = networks_that_have_seen_images(z_dim=20, **settings)
+    folder = make_run_with_page(tmp_path / "run", *both, **settings)
     # Larger networks are rounded more coarsely, so that the page can be sent.
     pixel, probability = (2, 0.01) if "size" in settings else (1, 0.005)
     compare_with_python(browser, folder, SEEDS[:1], pixel, probability)
@@ -122,8 +122,7 @@ def test_nine_images_of_28_by_28_appear_within_100_ms(browser, trained_zeros):
 def make_run_of_64(folder, maps):
     settings = {"channels": 3, "size": 64, "sizes": maps}
     both = networks_that_have_seen_images(z_dim=20, **settings)
-    play.write(open_run(make_run(folder, *both, **settings)))
-    return folder
+    return make_run_with_page(folder, *both, **settings)
 
 
 @pytest.mark.faults  # on a quiet machine

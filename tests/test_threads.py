@@ -44,7 +44,7 @@ def test_otherwise_it_is_what_the_process_may_use_quota_included(setting, monkey
     finally:
         _threads._count.cache_clear()
         _threads._processors.cache_clear()
-    
+
 
 WITHOUT_SHARED_MEMORY = """
 import _multiprocessing
@@ -99,7 +99,7 @@ def cpu_time(threads):
 def test_more_threads_than_processors_cost_no_more_time():
     """8 threads on 2 processors once cost six times as much: each waited for those that slept."""
     # One try of three is enough: other tests run beside this one.
-    assert any(cpu_time(64) < 1.3 * cpu_time(_threads._processors()) for _ in range(3))
+    assert any(cpu_time(64) < 1.3 * cpu_time(chainer_cpu.count_processors()) for _ in range(3))
 
 
 BUSY = """
@@ -125,7 +125,7 @@ def test_beside_processes_that_compute_two_threads_cost_what_one_does():
     """They once cost 1.7 times as much: helpers without work slept no sooner than the caller."""
     work = f"import os\nwhile os.getppid() == {os.getpid()}: sum(range(10**5))"
     neighbours = [subprocess.Popen([sys.executable, "-c", work])
-                  for _ in range(max(2, _threads._processors()))]
+                  for _ in range(max(2, chainer_cpu.count_processors()))]
     try:
         ratio = float(subprocess.check_output([sys.executable, "-c", BUSY], cwd=ROOT))
     finally:
